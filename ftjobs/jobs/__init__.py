@@ -1,0 +1,1 @@
+"""The nouns of a job: frozen values that every other package speaks in."""

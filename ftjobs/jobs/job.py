@@ -1,0 +1,117 @@
+"""A remote fine-tuning job as the API last told it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ftjobs.periods import from_unix
+
+# The set of status words is open (facts differ by service): a word that is not here is not an end.
+SUCCEEDED = "succeeded"
+FAILED_WORDS = frozenset({"failed", "cancelled", "canceled"})
+ENDED_WORDS = FAILED_WORDS | {SUCCEEDED}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The fields that ftjobs reads of an API job object; `raw` is the whole object.
+
+    `trained_tokens` is the service's billable total, None until it tells (and for good where it never does).
+    `n_epochs` is None where the service does not say a number.
+    """
+
+    id: str
+    status: str
+    model: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    fine_tuned_model: str | None
+    training_file: str | None
+    seed: int | None
+    trained_tokens: int | None
+    estimated_finish: datetime | None
+    n_epochs: int | None
+    error_code: str | None
+    error_message: str | None
+    metadata: Mapping[str, str]
+    raw: Mapping[str, Any]
+
+    @property
+    def ended(self) -> bool:
+        """True once the status is one of the known last words."""
+        return self.status in ENDED_WORDS
+
+    @property
+    def failed(self) -> bool:
+        """True for a job that ended without a model."""
+        return self.status in FAILED_WORDS
+
+
+def parse_job(raw: object) -> Job:
+    """Return the job that a decoded API object describes; ValueError says why it describes none.
+
+    Strict where belief costs money (object, id, status, created_at), lenient elsewhere: services leave out
+    fields (source: API reference, the fine-tuning job object; Azure's create reply omits several).
+    """
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected a job object, got {type(raw).__name__}")
+    if raw.get("object") != "fine_tuning.job":
+        raise ValueError("the object is not a fine_tuning.job")
+    job_id, status = _text(raw.get("id")), _text(raw.get("status"))
+    created_at = _instant(raw.get("created_at"))
+    if not job_id or not status or created_at is None:
+        raise ValueError("the job object lacks an id, a status or created_at")
+    error, metadata = _mapping(raw.get("error")), _mapping(raw.get("metadata"))
+    return Job(
+        id=job_id,
+        status=status,
+        model=_text(raw.get("model")),
+        created_at=created_at,
+        finished_at=_instant(raw.get("finished_at")),
+        fine_tuned_model=_text(raw.get("fine_tuned_model")),
+        training_file=_text(raw.get("training_file")),
+        seed=_whole(raw.get("seed")),
+        trained_tokens=_whole(raw.get("trained_tokens")),
+        estimated_finish=_instant(raw.get("estimated_finish")),
+        n_epochs=_epochs(raw),
+        error_code=_text(error.get("code")),
+        error_message=_text(error.get("message")),
+        metadata={key: value for key, value in metadata.items() if isinstance(value, str)},
+        raw=raw,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _whole(value: object) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+    return value if is_count and isinstance(value, int) else None
+
+
+def _instant(value: object) -> datetime | None:
+    seconds = _whole(value)
+    try:
+        return from_unix(seconds) if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _epochs(raw: Mapping[str, Any]) -> int | None:
+    """Return the service's n_epochs from `method.*.hyperparameters`, else the older `hyperparameters`."""
+    method = raw.get("method")
+    kind = method.get("type") if isinstance(method, dict) else None
+    inner = method.get(kind) if isinstance(method, dict) and isinstance(kind, str) else None
+    for holder in (inner, raw):
+        hyperparameters = holder.get("hyperparameters") if isinstance(holder, dict) else None
+        if isinstance(hyperparameters, dict) and (epochs := _whole(hyperparameters.get("n_epochs"))):
+            return epochs
+    return None

@@ -1,0 +1,132 @@
+"""What is recorded of an estimate, and its form in a job's metadata.
+
+Under the key `ftjobs_estimate` travels one JSON object of ASCII characters without spaces, version 1:
+
+    {"v":1,"examples":100,"dataset_tokens":[L,E,H],"epochs":[L,E,H],"estimated_tokens":[L,E,H],
+     "usd_per_1m":"3.00","list":"openai","from":"2026-11-01","on":"2026-11-22","source":"…"}
+
+[L,E,H] is low, expected, high. `from` is the first day of the price, or null where unknown; `on` is the day
+of the estimate. `source` says where the price is from; it is cut so that the whole stays within 512
+characters, the API's limit of a metadata value. Readers skip keys they do not know; a change of meaning takes
+a new version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from ftjobs.money import Usd, UsdPer1M
+from ftjobs.ranges import Range
+
+MAX_CHARACTERS = 512
+_VERSION = 1
+_LARGEST = 2**63 - 1  # what an integer of the ledger holds: a stranger's metadata must not overflow it
+_LIST_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """An estimate and its price, as of `estimated_on`; `effective_from` None is a first day that is unknown.
+
+    ValueError unless every number is at least 0 and, like the estimated cost in nano-dollars, below 2⁶³, and
+    `price_list` is 1 to 40 of letters, digits, dot, dash and underscore.
+    """
+
+    dataset_tokens: Range[int]
+    epochs: Range[int]
+    estimated_tokens: Range[int]
+    usd_per_1m: UsdPer1M
+    price_list: str
+    price_source: str
+    effective_from: date | None
+    estimated_on: date
+    examples: int
+
+    def __post_init__(self) -> None:
+        ranges = (self.dataset_tokens, self.epochs, self.estimated_tokens)
+        least = min(self.examples, self.usd_per_1m.nano, *(each.low for each in ranges))
+        most = max(self.examples, self.usd_per_1m.nano, self.cost.high.nano, *(each.high for each in ranges))
+        if least < 0 or most > _LARGEST:
+            raise ValueError("a quote's numbers must be at least 0 and fit 63 bits")
+        if not _LIST_NAME.fullmatch(self.price_list):
+            raise ValueError(f"{self.price_list!r} is not the name of a price list")
+
+    @property
+    def cost(self) -> Range[Usd]:
+        """The estimated cost, each bound rounded once."""
+        return self.estimated_tokens.map(self.usd_per_1m.cost)
+
+    def encode(self) -> str:
+        """Return the quote as in this module's head: ASCII, at most 512 characters."""
+        row = {
+            "v": _VERSION,
+            "examples": self.examples,
+            "dataset_tokens": _bounds(self.dataset_tokens),
+            "epochs": _bounds(self.epochs),
+            "estimated_tokens": _bounds(self.estimated_tokens),
+            "usd_per_1m": self.usd_per_1m.plain(),
+            "list": self.price_list,
+            "from": self.effective_from.isoformat() if self.effective_from else None,
+            "on": self.estimated_on.isoformat(),
+        }
+        room = MAX_CHARACTERS - len(_compact(row | {"source": ""}))
+        source = self.price_source[:room]
+        while len(_compact(source)) - len('""') > room:
+            source = source[:-1]
+        return _compact(row | {"source": source})
+
+    @classmethod
+    def decode(cls, text: object) -> Quote | None:
+        """Return the quote that `encode` wrote, its source without unprintable characters.
+
+        None for anything else; never raises, since anybody with the account's key can write metadata.
+        """
+        if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
+            return None
+        try:
+            row = json.loads(text)
+            if _int(row["v"]) != _VERSION:
+                return None
+            return cls(
+                dataset_tokens=_range(row["dataset_tokens"]),
+                epochs=_range(row["epochs"]),
+                estimated_tokens=_range(row["estimated_tokens"]),
+                usd_per_1m=UsdPer1M.parse(row["usd_per_1m"]),
+                price_list=row["list"],
+                price_source="".join(filter(str.isprintable, _str(row.get("source", "")))),
+                effective_from=None if row["from"] is None else date.fromisoformat(row["from"]),
+                estimated_on=date.fromisoformat(row["on"]),
+                examples=_int(row["examples"]),
+            )
+        except (KeyError, TypeError, ValueError, RecursionError):
+            return None
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _bounds(of: Range[int]) -> list[int]:
+    return [of.low, of.expected, of.high]
+
+
+def _int(value: object) -> int:
+    if type(value) is not int:  # True is an int to isinstance
+        raise TypeError
+    return value
+
+
+def _str(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _range(value: object) -> Range[int]:
+    if not isinstance(value, list):
+        raise TypeError
+    low, expected, high = map(_int, value)
+    return Range(low, expected, high)

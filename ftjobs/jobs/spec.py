@@ -1,0 +1,52 @@
+"""What is asked of the service, and the key that makes asking twice safe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """Everything that decides what is trained; tags, waiting and cost limits are left out on purpose.
+
+    `model` is what is sent (a dated snapshot or an ft: name), `base_model` the snapshot that is priced,
+    `requested_model` what the user typed. `training_*` describe the file's bytes, not the file's name.
+    """
+
+    model: str
+    base_model: str
+    requested_model: str
+    n_epochs: int | Literal["auto"]
+    training_sha256: str
+    training_bytes: int
+    validation_sha256: str | None = None
+    method: str = "supervised"
+    batch_size: int | None = None
+    learning_rate_multiplier: float | None = None
+    suffix: str | None = None
+    seed: int | None = None
+    again: str | None = None
+
+    def content_key(self, account: str) -> str:
+        """Return the hash under which one account holds at most one live or succeeded job of this content."""
+        content = {k: v for k, v in asdict(self).items() if k not in {"requested_model", "training_bytes"}}
+        canonical = json.dumps({"v": 1, "account": account, **content}, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return a JSON object that `from_json` reads back."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> JobSpec:
+        """Return the spec that `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(text)
+        return cls(**fields)
+
+
+def derive_seed(submission_id: str) -> int:
+    """Return the seed (0 … 2³¹−1) that a submission sends where the user gave none; it helps to recognise it."""
+    return int.from_bytes(hashlib.sha256(submission_id.encode()).digest()[:4]) & 0x7FFFFFFF

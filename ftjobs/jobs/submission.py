@@ -1,0 +1,65 @@
+"""Our recorded intent to create one job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ftjobs.jobs.job import Job
+from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.spec import JobSpec, derive_seed
+
+# recorded → sending → created | uncertain | rejected; recorded → abandoned; uncertain → sending | created.
+State = Literal["recorded", "sending", "uncertain", "rejected", "abandoned", "created"]
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID_LENGTH = 26
+
+
+def new_id(now: datetime, entropy: bytes) -> str:
+    """Return a ULID: 48 bits of Unix milliseconds, then 80 bits of `entropy` (10 bytes)."""
+    number = int.from_bytes(int(now.timestamp() * 1000).to_bytes(6) + entropy[:10])
+    digits = [_CROCKFORD[(number >> shift) & 31] for shift in range(5 * (_ULID_LENGTH - 1), -1, -5)]
+    return "".join(digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submission with the last seen state of its job, if one is known.
+
+    `spec` and `quote` are None only for what was adopted without their record. `account` names who pays
+    (base URL, organization, project; never the key). `sent_at` is when the create call was last committed to.
+    """
+
+    id: str
+    key: str
+    state: State
+    profile: str
+    account: str
+    recorded_at: datetime
+    spec: JobSpec | None
+    quote: Quote | None
+    tags: Mapping[str, str]
+    training_file_id: str | None = None
+    validation_file_id: str | None = None
+    sent_at: datetime | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    job: Job | None = None
+
+    @property
+    def status(self) -> str:
+        """The job's own word, or ours until a job exists."""
+        return self.job.status if self.job else self.state
+
+    @property
+    def is_over(self) -> bool:
+        """True where nothing more will happen: the job ended, or there will be none."""
+        return self.job.ended if self.job else self.state in {"rejected", "abandoned"}
+
+    @property
+    def seed(self) -> int:
+        """The seed that this submission sends: the user's, else derived from the id."""
+        return self.spec.seed if self.spec and self.spec.seed is not None else derive_seed(self.id)

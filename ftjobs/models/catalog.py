@@ -1,0 +1,72 @@
+"""What is known of models, read from `catalog.toml` beside this file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogModel:
+    """One dated snapshot; `max_example_tokens` and `shutdown_date` are None where nobody published them.
+
+    `encoding` names the vocabulary that counts its dataset tokens; from `shutdown_date` on it is gone.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    encoding: str
+    max_example_tokens: int | None
+    methods: tuple[str, ...]
+    shutdown_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """From the day `on`, the OpenAI platform is closed to whom `what` says."""
+
+    on: date
+    what: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The models and closings of the OpenAI platform, as last read on `read_on`.
+
+    From `creation_ends_on` nobody creates jobs there. Other services answer for themselves.
+    """
+
+    models: tuple[CatalogModel, ...]
+    closings: tuple[Closing, ...]
+    read_on: date
+    creation_ends_on: date
+
+    def find(self, name: str) -> CatalogModel | None:
+        """Return the model that is called `name`, by snapshot or alias, or None."""
+        return next((model for model in self.models if name == model.name or name in model.aliases), None)
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Return the bundled catalog; no network. `read_on` is the day on which its oldest entry was read."""
+    facts = tomllib.loads(files("ftjobs.models").joinpath("catalog.toml").read_text("utf-8"))
+    return Catalog(
+        models=tuple(
+            CatalogModel(
+                name=row["name"],
+                aliases=tuple(row["aliases"]),
+                encoding=row["encoding"],
+                max_example_tokens=row.get("max_example_tokens"),
+                methods=tuple(row["methods"]),
+                shutdown_date=row.get("shutdown_date"),
+            )
+            for row in facts["model"]
+        ),
+        closings=tuple(Closing(row["on"], row["what"], row["source"]) for row in facts["closing"]),
+        read_on=min(row["read_on"] for row in [*facts["model"], *facts["closing"]]),
+        creation_ends_on=facts["creation_ends_on"],
+    )

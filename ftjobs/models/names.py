@@ -1,0 +1,45 @@
+"""From the model name that somebody typed to the snapshot behind it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ftjobs.errors import UsageError, nearest
+from ftjobs.models.catalog import Catalog, CatalogModel
+
+_FINE_TUNED = re.compile(r"ft:([^:\s]+):\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model as `requested`, as `sent` to the API, and the facts of its base model's snapshot.
+
+    `sent` is the snapshot for an alias, and the name itself for a fine-tuned model ("ft:…").
+    """
+
+    requested: str
+    sent: str
+    base: CatalogModel
+
+
+def resolve(requested: str, catalog: Catalog) -> ModelName:
+    """Return the model that `requested` names: a snapshot, an alias, or "ft:BASE:ORG:SUFFIX:ID[:CHECKPOINT]".
+
+    Raises UsageError `unknown_model`, with the nearest known name in its next step.
+    """
+    tuned = _FINE_TUNED.fullmatch(requested)
+    asked_base = tuned[1] if tuned else requested
+    base = catalog.find(asked_base)
+    if base is None or not requested.isprintable():
+        known = [name for model in catalog.models for name in (model.name, *model.aliases)]
+        guess = nearest(asked_base, known)
+        raise UsageError(
+            "unknown_model",
+            f"No model that can be fine-tuned is called {requested!r}.",
+            next_step=f"Did you mean {guess}?"
+            if guess
+            else f"Name one of {', '.join(model.name for model in catalog.models)}.",
+            model=requested,
+        )
+    return ModelName(requested, requested if tuned else base.name, base)
