@@ -1,0 +1,1 @@
+"""A training file before anyone pays for it."""

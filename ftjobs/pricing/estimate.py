@@ -1,0 +1,213 @@
+"""What training a dataset will cost, as a range, before anyone pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Literal
+
+from ftjobs.dataset.survey import Survey
+from ftjobs.errors import UsageError
+from ftjobs.jobs.quote import Quote
+from ftjobs.models.names import ModelName
+from ftjobs.money import Usd
+from ftjobs.pricing.prices import USER_LIST, Price
+from ftjobs.ranges import Range
+
+MIN_EPOCHS, MAX_EPOCHS = 1, 50
+_NEAR_DAYS = 90
+_OLD_DAYS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Epochs:
+    """How often the dataset is trained on: "rule" and "pinned" send one number, "auto" leaves it open."""
+
+    count: Range[int]
+    source: Literal["rule", "pinned", "auto"]
+
+
+def epochs_by_rule(examples: int) -> int:
+    """Return 1 to 25, as OpenAI's cookbook publishes it: 3, more below 34 examples, fewer above 8,333.
+
+    A heuristic of the service, which is free to choose otherwise unless the number is pinned.
+    """
+    if examples * 3 < 100:
+        return min(25, 100 // max(examples, 1))
+    if examples * 3 > 25_000:
+        return max(1, 25_000 // examples)
+    return 3
+
+
+def choose_epochs(
+    asked: int | Literal["auto"] | None, *, examples: int, auto_bounds: tuple[int, int] = (1, 50)
+) -> Epochs:
+    """Return the epochs to send: the rule's number for None, the number asked for, or a range for "auto".
+
+    `auto_bounds` are the least and most that the service may choose. Raises UsageError `epochs_out_of_range`
+    unless a number is 1 to 50.
+    """
+    rule = epochs_by_rule(examples)
+    if asked is None:
+        return Epochs(Range.exactly(rule), "rule")
+    if asked == "auto":
+        low, high = auto_bounds
+        return Epochs(Range(low, min(max(rule, low), high), high), "auto")
+    if not MIN_EPOCHS <= asked <= MAX_EPOCHS:
+        raise UsageError(
+            "epochs_out_of_range",
+            f"{asked} epochs cannot be trained.",
+            next_step=f"Give --epochs a number from {MIN_EPOCHS} to {MAX_EPOCHS}, or auto.",
+            epochs=asked,
+        )
+    return Epochs(Range.exactly(asked), "pinned")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Estimated tokens and cost of one dataset on one model; `cost` is None without a price per token.
+
+    `warnings` are sentences for people.
+    """
+
+    model: ModelName
+    method: str
+    epochs: Epochs
+    dataset_tokens: Range[int]
+    estimated_tokens: Range[int]
+    price: Price | None
+    cost: Range[Usd] | None
+    shutdown_date: date | None
+    warnings: tuple[str, ...]
+    examples: int
+
+    def quote(self, *, on: date) -> Quote:
+        """Return what is recorded of it on the day `on`; ValueError without a training price per token."""
+        if self.price is None or self.price.training_usd_per_1m is None:
+            raise ValueError(f"{self.model.sent} has no training price per token, so there is nothing to quote")
+        return Quote(
+            dataset_tokens=self.dataset_tokens,
+            epochs=self.epochs.count,
+            estimated_tokens=self.estimated_tokens,
+            usd_per_1m=self.price.training_usd_per_1m,
+            price_list=self.price.price_list,
+            price_source=self.price.source,
+            effective_from=self.price.effective_from,
+            estimated_on=on,
+            examples=self.examples,
+        )
+
+
+def estimate(
+    survey: Survey,
+    *,
+    model: ModelName,
+    method: str,
+    epochs: Epochs,
+    price: Price | None,
+    shutdown_date: date | None,
+    on: date,
+    list_is_foreign: bool = False,
+) -> Estimate:
+    """Return dataset tokens times epochs times price, bound by bound, each cost rounded once.
+
+    `on` is the day of the estimate; `shutdown_date` is what the service or the catalog says of the model.
+    `list_is_foreign` says that the bundled price list is of another service than the one that will train.
+    """
+    counted, count = survey.dataset_tokens, epochs.count
+    estimated_tokens = Range(counted.low * count.low, counted.expected * count.expected, counted.high * count.high)
+    rate = None if price is None else price.training_usd_per_1m
+    cost = None if rate is None else estimated_tokens.map(rate.cost)
+    return Estimate(
+        model=model,
+        method=method,
+        epochs=epochs,
+        dataset_tokens=counted,
+        estimated_tokens=estimated_tokens,
+        price=price,
+        cost=cost,
+        shutdown_date=shutdown_date,
+        warnings=(
+            *_about_dataset(survey, model, method),
+            *_about_epochs(epochs),
+            *_about_price(price, model, on, list_is_foreign=list_is_foreign),
+            *_about_shutdown(shutdown_date, model, on, cost),
+        ),
+        examples=survey.examples,
+    )
+
+
+def _about_dataset(survey: Survey, model: ModelName, method: str) -> Iterator[str]:
+    if survey.truncated_examples:
+        limit = model.base.max_example_tokens
+        yield (
+            f"{survey.truncated_examples:,} of {survey.examples:,} examples are longer than"
+            f" {f'{limit:,} tokens' if limit is not None else 'the model allows'}: their ends are cut off"
+            " and not trained on."
+        )
+    if survey.dataset_tokens.expected < survey.dataset_tokens.high:
+        yield (
+            "Whether the prompt of a preference pair is billed once or twice is not documented, nor how tools"
+            " are: the high estimate counts the prompt twice and tools as text."
+            if method == "dpo"
+            else "How tools and tool calls are billed is not documented: the high estimate counts them as text."
+        )
+
+
+def _about_epochs(epochs: Epochs) -> Iterator[str]:
+    if epochs.source == "auto":
+        yield (
+            f"The service chooses {epochs.count.low} to {epochs.count.high} epochs, which widens the"
+            f" estimate: --epochs {epochs.count.expected} would pin it."
+        )
+
+
+def _about_price(price: Price | None, model: ModelName, on: date, *, list_is_foreign: bool) -> Iterator[str]:
+    if price is None:
+        yield (
+            f"No price is known for training {model.base.name}, so the estimated cost is unknown:"
+            " add a [[price]] table."
+        )
+        return
+    if price.training_usd_per_1m is None:
+        yield (
+            f"Training {model.base.name} is billed at {price.training_usd_per_hour.display()} per hour and"
+            " its duration is unknown, so the estimated cost is unknown."
+            if price.training_usd_per_hour is not None
+            else f"The price list {price.price_list} has no training price for {model.base.name},"
+            " so the estimated cost is unknown."
+        )
+    if price.illustrative:
+        yield f"The price list {price.price_list} is illustrative: the bill will follow other prices."
+    if list_is_foreign and price.price_list != USER_LIST:
+        yield (
+            f"The price list {price.price_list} is of OpenAI's own service, and this service may charge"
+            " otherwise: add a [[price]] table."
+        )
+    if price.read_on is not None and (on - price.read_on).days > _OLD_DAYS:
+        yield (
+            f"The price list {price.price_list} was last read on {price.read_on}, {(on - price.read_on).days}"
+            " days ago: compare it with the service's own page, and add a [[price]] table where it differs."
+        )
+
+
+def _about_shutdown(
+    shutdown_date: date | None, model: ModelName, on: date, cost: Range[Usd] | None
+) -> Iterator[str]:
+    if shutdown_date is None:
+        return
+    days_left = (shutdown_date - on).days
+    if days_left <= 0:
+        yield f"{model.base.name} and every model tuned from it shut down on {shutdown_date}."
+    elif days_left < _NEAR_DAYS:
+        per_day = "" if cost is None else f", at {_per_day(cost.expected, days_left)} for each remaining day"
+        yield (
+            f"{model.base.name} and every model tuned from it shut down on {shutdown_date}, in {days_left}"
+            f" day{'' if days_left == 1 else 's'}{per_day}."
+        )
+
+
+def _per_day(cost: Usd, days: int) -> str:
+    return Usd(round(Fraction(cost.nano, days))).display()

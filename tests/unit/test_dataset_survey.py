@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from ftjobs.dataset import survey as survey_module
+from ftjobs.dataset.survey import Survey, survey
+from ftjobs.errors import UsageError
+from ftjobs.ranges import Range
+
+CHAT = json.dumps({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]})
+NO_ANSWER = json.dumps({"messages": [{"role": "user", "content": "hi"}]})
+
+
+def surveyed(tmp_path: Path, *lines: str, limit: int | None = None, encoding: str = "o200k_base") -> Survey:
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return survey(path, encoding=encoding, max_example_tokens=limit)
+
+
+def chat_of(words: int) -> str:
+    """An example of `words` + 11 dataset tokens by the expected count."""
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": " a" * (words - 1)}]
+    return json.dumps({"messages": messages})
+
+
+def test_a_clean_file_is_surveyed_in_full(tmp_path: Path) -> None:
+    seen = surveyed(tmp_path, *[CHAT] * 12)
+    content = (CHAT + "\n").encode() * 12
+    assert seen == Survey(
+        path=str(tmp_path / "data.jsonl"),
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        examples=12,
+        dataset_tokens=Range(12 * 10, 12 * 13, 12 * 13),
+        truncated_examples=0,
+        problems=(),
+        problem_counts={},
+    )
+    assert seen.errors == ()
+
+
+def test_the_api_minimum_is_ten_examples(tmp_path: Path) -> None:
+    (problem,) = surveyed(tmp_path, *[CHAT] * 9).problems
+    assert (problem.line, problem.code, problem.severity) == (None, "too_few_examples", "error")
+    assert surveyed(tmp_path, *[CHAT] * 10).problems == ()
+
+
+def test_lines_that_cannot_be_read_count_as_examples_to_be_repaired(tmp_path: Path) -> None:
+    seen = surveyed(tmp_path, *[CHAT] * 9, "{")
+    assert seen.examples == 10
+    assert [(problem.line, problem.code) for problem in seen.problems] == [(10, "invalid_json")]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \r\n", b"\xef\xbb\xbf"])
+def test_a_file_without_examples_is_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(content)
+    seen = survey(path, encoding="o200k_base", max_example_tokens=None)
+    assert [(problem.line, problem.code) for problem in seen.errors] == [(None, "empty_file")]
+    assert (seen.examples, seen.dataset_tokens) == (0, Range.exactly(0))
+
+
+def test_a_file_in_utf_16_has_that_one_problem(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes((CHAT + "\n").encode("utf-16"))
+    seen = survey(path, encoding="o200k_base", max_example_tokens=None)
+    assert [problem.code for problem in seen.problems] == ["wrong_encoding"]
+
+
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        survey(tmp_path / "nowhere.jsonl", encoding="o200k_base", max_example_tokens=None)
+
+
+def test_problems_come_in_line_order_with_the_whole_file_first(tmp_path: Path) -> None:
+    seen = surveyed(tmp_path, chat_of(50), NO_ANSWER, "{", chat_of(50), limit=40)
+    assert [(problem.line, problem.code) for problem in seen.problems] == [
+        (None, "too_few_examples"),
+        (1, "truncated"),
+        (2, "no_assistant"),
+        (3, "invalid_json"),
+        (4, "truncated"),
+    ]
+    assert [problem.line for problem in seen.errors] == [None, 2, 3]
+
+
+def test_what_fills_a_file_is_said_once_with_its_count(tmp_path: Path) -> None:
+    odd = json.dumps({**json.loads(CHAT), "answer": 1, "source": 2})
+    plain_odd = json.dumps({**json.loads(CHAT), "answer": 1})
+    legacy = json.dumps({**json.loads(CHAT), "functions": []})
+    seen = surveyed(
+        tmp_path, *[CHAT] * 8, CHAT + "\r", odd + "\r", *[plain_odd + "\r"] * 1200, "", "", legacy, legacy
+    )
+    assert [(problem.line, problem.code, problem.path) for problem in seen.problems] == [
+        (9, "crlf", ""),
+        (10, "unknown_key", "answer"),
+        (10, "unknown_key", "source"),
+        (1211, "blank_line", ""),
+        (1213, "deprecated_functions", ""),
+    ]
+    assert seen.problem_counts == {
+        "crlf": 1202,
+        "unknown_key": 1202,
+        "blank_line": 2,
+        "deprecated_functions": 2,
+    }
+    assert ["1,202 times" in problem.message for problem in seen.problems] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert "1,201 times" in seen.problems[1].message
+    assert "times" not in seen.problems[2].message
+
+
+def test_errors_are_listed_line_by_line_to_a_cap_and_counted_beyond_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert survey_module.MAX_PROBLEMS_PER_CODE == 10_000
+    monkeypatch.setattr(survey_module, "MAX_PROBLEMS_PER_CODE", 3)
+    odd = [json.dumps({**json.loads(CHAT), f"k{index}": 1}) for index in range(5)]
+    seen = surveyed(tmp_path, *[NO_ANSWER] * 11, "{", *odd)
+    assert [(problem.line, problem.code) for problem in seen.problems] == [
+        (1, "no_assistant"),
+        (2, "no_assistant"),
+        (3, "no_assistant"),
+        (12, "invalid_json"),
+        (13, "unknown_key"),
+        (14, "unknown_key"),
+        (15, "unknown_key"),
+    ]
+    assert seen.problem_counts == {"no_assistant": 11, "invalid_json": 1, "unknown_key": 5}
+
+
+def test_an_example_above_the_limit_loses_its_end_in_each_bound(tmp_path: Path) -> None:
+    seen = surveyed(tmp_path, *[CHAT] * 9, chat_of(60), limit=68)
+    assert seen.dataset_tokens == Range(9 * 10 + 68, 9 * 13 + 68, 9 * 13 + 68)
+    (problem,) = seen.problems
+    assert (problem.line, problem.code, problem.severity) == (10, "truncated", "warning")
+    assert "about 71 dataset tokens" in problem.message
+    assert "the last 3:" in problem.message
+    assert seen.truncated_examples == 1
+
+
+def test_an_example_of_exactly_the_limit_is_whole(tmp_path: Path) -> None:
+    seen = surveyed(tmp_path, *[chat_of(60)] * 10, limit=71)
+    assert (seen.truncated_examples, seen.problems) == (0, ())
+    assert seen.dataset_tokens == Range(680, 710, 710)
+
+
+def test_only_the_high_bound_is_cut_where_tools_alone_exceed_the_limit(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "word " * 100}}
+    example = json.dumps({**json.loads(CHAT), "tools": [tool]})
+    seen = surveyed(tmp_path, *[example] * 10, limit=50)
+    assert seen.dataset_tokens == Range(100, 130, 500)
+    assert seen.truncated_examples == 0
+
+
+def test_counts_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [chat_of(5 + index % 90) for index in range(700)]
+    whole = surveyed(tmp_path, *lines, limit=60)
+    monkeypatch.setattr(survey_module, "_BATCH_EXAMPLES", 7)
+    monkeypatch.setattr(survey_module, "_BATCH_CHARACTERS", 300)
+    assert surveyed(tmp_path, *lines, limit=60) == whole
+    expected = [5 + index % 90 + 11 for index in range(700)]
+    assert whole.dataset_tokens.expected == sum(min(tokens, 60) for tokens in expected)
+    assert whole.truncated_examples == sum(tokens > 60 for tokens in expected)
+
+
+def test_encodings_differ(tmp_path: Path) -> None:
+    line = json.dumps(
+        {
+            "messages": [
+                {"role": "user", "content": "안녕하세요 여러분"},
+                {"role": "assistant", "content": "네"},
+            ]
+        }
+    )
+    new, old = (surveyed(tmp_path, line, encoding=name) for name in ("o200k_base", "cl100k_base"))
+    assert new.dataset_tokens.expected < old.dataset_tokens.expected
+
+
+def test_examples_with_errors_are_counted_where_they_can_be(tmp_path: Path) -> None:
+    faulty = json.dumps(
+        {"messages": [{"role": "user", "content": 3}, "ho", {"role": "assistant", "content": "ho"}]}
+    )
+    seen = surveyed(tmp_path, faulty, json.dumps({"prompt": "p", "completion": "c"}), "{")
+    assert seen.dataset_tokens.low == 3 + 1 + 3 + 1 + 1
+    assert seen.examples == 3
+
+
+def test_progress_is_told_in_bytes_and_ends_at_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text((chat_of(2000) + "\n") * 800, encoding="utf-8")
+    told: list[int] = []
+    seen = survey(path, encoding="o200k_base", max_example_tokens=None, on_progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == seen.bytes == path.stat().st_size
+    assert len(told) == 4
+
+
+@pytest.mark.parametrize(("lines", "words"), [(8_000, 500), (80, 50_000)])
+def test_memory_is_bounded_by_the_line_and_not_by_the_file(tmp_path: Path, lines: int, words: int) -> None:
+    path = tmp_path / "data.jsonl"
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(chat_of(words) + "\n" for _ in range(lines))
+    survey(path, encoding="o200k_base", max_example_tokens=None)  # the vocabulary is not the file's memory
+    tracemalloc.start()
+    try:
+        seen = survey(path, encoding="o200k_base", max_example_tokens=None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen.bytes > 8_000_000
+    assert peak < 4_000_000
+
+
+def test_deep_tools_are_counted_or_a_problem_at_any_depth(tmp_path: Path) -> None:
+    depths = range(700, 1100)
+    tools = ["[" * depth + "]" * depth for depth in depths]
+    seen = surveyed(tmp_path, *[f'{CHAT[:-1]}, "tools": {deep}}}' for deep in tools])
+    assert {problem.code for problem in seen.errors} == {"bad_tools", "too_deep"}
+    assert {problem.line for problem in seen.errors} == set(range(1, len(depths) + 1))
+
+
+def test_json_that_can_be_read_but_not_written_again_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # At which depth that happens, if at all, hangs on the interpreter.
+    def give_up(_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(survey_module, "example_texts", give_up)
+    seen = surveyed(tmp_path, *[CHAT] * 10)
+    assert [(problem.line, problem.code) for problem in seen.errors] == [(n, "too_deep") for n in range(1, 11)]
+
+
+def test_the_tokenizer_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text("{\n", encoding="utf-8")
+    program = (
+        "import sys, pathlib; from ftjobs.dataset.survey import survey; "
+        f"survey(pathlib.Path({str(path)!r}), encoding='o200k_base', max_example_tokens=None); "
+        "sys.exit('toktok' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
