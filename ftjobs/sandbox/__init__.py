@@ -1,0 +1,1 @@
+"""A loopback service with the same API, for practice and for tests."""
