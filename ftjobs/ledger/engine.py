@@ -1,0 +1,196 @@
+"""Opening a ledger: the file, its pragmas, its schema and its stamp."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, select, text
+from sqlalchemy.pool import NullPool
+
+import ftjobs
+from ftjobs.errors import ConfigError, LedgerError
+from ftjobs.ledger.tables import stamps
+
+# The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
+# up to date does not import alembic (half a second).
+SCHEMA_REVISION = "0001"
+_SQLITE = "sqlite:///"
+_BUSY_TIMEOUT_MS = 30_000
+
+
+def ledger_path(url: str) -> Path:
+    """Return the file of a ledger URL (`sqlite:///relative`, `sqlite:////absolute`) or of a plain path."""
+    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
+        return Path(url.removeprefix(_SQLITE)).expanduser()
+    if "://" in url or not url or url.startswith("sqlite:"):
+        raise ConfigError(
+            "unsupported_ledger",
+            f"The ledger URL {url!r} names no SQLite file.",
+            next_step="Write it like sqlite:////home/me/ledger.sqlite3.",
+            key="ledger_url",
+        )
+    return Path(url).expanduser()
+
+
+def open_engine(path: Path, *, stamp: str) -> Engine:
+    """Return an engine on the ledger at `path`, made or migrated where needed, and stamped.
+
+    LedgerError where it cannot be opened, is no ledger or bears another stamp; ConfigError where its schema is
+    newer than this program. An older schema is backed up beside the file, then migrated under a lock.
+    """
+    try:
+        return _open(path, stamp)
+    except (OSError, exc.DBAPIError, sqlite3.Error) as error:
+        raise unusable(path, error) from None
+
+
+def unusable(path: Path, error: Exception) -> LedgerError:
+    """Return the error that tells a person why the ledger at `path` cannot be used."""
+    cause = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
+    if "not a database" in cause or "malformed" in cause:
+        return LedgerError(
+            "not_a_ledger",
+            f"{path} is not a ledger (SQLite says: {cause}).",
+            next_step="Name another file with --ledger, or restore this one from a backup.",
+            ledger=str(path),
+        )
+    if "locked" in cause:
+        return LedgerError(
+            "ledger_busy",
+            f"{path} stayed locked by another process for {_BUSY_TIMEOUT_MS // 1000} s.",
+            next_step="Wait for the other process, then run the same command again.",
+            ledger=str(path),
+        )
+    return LedgerError(
+        "ledger_unavailable",
+        f"The ledger {path} cannot be used: {cause}.",
+        next_step="Check the folder's permissions and free space, or name another file with --ledger.",
+        ledger=str(path),
+    )
+
+
+def _open(path: Path, stamp: str) -> Engine:
+    if path.is_dir():
+        raise LedgerError(
+            "not_a_ledger",
+            f"{path} is a folder.",
+            next_step="Name a file with --ledger.",
+            ledger=str(path),
+        )
+    _make_private(path)
+    engine = create_engine(f"{_SQLITE}{path}", poolclass=NullPool)
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision != SCHEMA_REVISION:
+        _migrate(engine, path)
+    _check_stamp(engine, path, stamp)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _on_connect(dbapi_connection: Any, _record: object) -> None:
+    # Transactions are ours to begin: the driver's own habit commits DDL behind our back (facts, section 7).
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    # DELETE journal, not WAL: this SQLite may carry the WAL-reset bug, and EXTRA survives a power cut.
+    for pragma in (
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "journal_mode=DELETE",
+        "synchronous=EXTRA",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _revision(connection: Connection) -> str | None:
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" in tables:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if tables:
+        raise LedgerError(
+            "not_a_ledger",
+            "The file is a SQLite database, but not a ledger.",
+            next_step="Name another file with --ledger.",
+        )
+    return None
+
+
+def _migrate(engine: Engine, path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_migrations_folder()))
+    with FileLock(f"{path}.migrate.lock", mode=0o600, fallback_to_soft=False):
+        with engine.connect() as connection:
+            revision = _revision(connection)
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if revision is not None and revision not in known:
+            raise ConfigError(
+                "schema_too_new",
+                f"The ledger {path} was written by a newer ftjobs (schema {revision}).",
+                next_step="Upgrade ftjobs, or name another ledger with --ledger.",
+                ledger=str(path),
+                schema=revision,
+            )
+        if revision is not None and revision != SCHEMA_REVISION:
+            _back_up(path, revision)
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _back_up(path: Path, revision: str) -> None:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    target = path.with_name(f"{path.name}.before-{revision}-{stamp}")
+    _make_private(target)
+    with sqlite3.connect(path) as source, sqlite3.connect(target) as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+
+
+def _migrations_folder() -> Path:
+    """Return the migrations: inside the package in a wheel, beside it in a checkout."""
+    package = Path(ftjobs.__file__).parent
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def _check_stamp(engine: Engine, path: Path, stamp: str) -> None:
+    with engine.connect() as connection:
+        found = connection.execute(select(stamps.c.stamp)).scalar()
+    if found is None:
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            found = connection.execute(select(stamps.c.stamp)).scalar()
+            if found is None:
+                connection.execute(insert(stamps).values(stamp=stamp))
+                found = stamp
+    if found != stamp:
+        raise LedgerError(
+            "other_stamp",
+            f"{path} is a {found} ledger and this command's money is {stamp}.",
+            next_step="Name another ledger with --ledger, or another profile with --profile.",
+            ledger=str(path),
+        )

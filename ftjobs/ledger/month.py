@@ -1,0 +1,147 @@
+"""A period of the ledger: what was billed in it, and what was unsettled at its end. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.entries import Entry, Trail
+from ftjobs.money import Usd, total
+from ftjobs.periods import Period, iso
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One job of a period; `trail` ends where the period ends, `billed_in` are the bills that fall into it."""
+
+    trail: Trail
+    billed_in: tuple[Entry, ...]
+
+    @property
+    def submission(self) -> Submission:
+        """The submission behind the line."""
+        return self.trail.submission
+
+    @property
+    def billed(self) -> Usd | None:
+        """What was billed within the period, None for nothing known."""
+        return total([entry.amount for entry in self.billed_in]) if self.billed_in else None
+
+    @property
+    def trained_tokens(self) -> int | None:
+        """The trained tokens billed within the period, None where none are known."""
+        known = [entry.tokens for entry in self.billed_in if entry.tokens is not None]
+        return sum(known) if known else None
+
+    @property
+    def settled_estimate(self) -> Usd | None:
+        """The expected estimate that the bill of this period answers, None where it answers none."""
+        answers = any(entry.kind == "billed" and entry.seq == 0 for entry in self.billed_in)
+        return self.trail.estimate.amount if answers and self.trail.estimate else None
+
+    @property
+    def variance(self) -> Usd | None:
+        """Billed minus expected estimate, None where one of them is unknown."""
+        if self.settled_estimate is None or self.billed is None:
+            return None
+        return self.billed - self.settled_estimate
+
+    @property
+    def bill_is_unknown(self) -> bool:
+        """True for a job that ended without a bill: its high estimate stays committed."""
+        job = self.submission.job
+        return not self.trail.settled and job is not None and job.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the lines; estimates of all lines, but variance only of what a bill has answered."""
+
+    jobs: int
+    unsettled_jobs: int
+    unknown_billed_jobs: int
+    estimated_tokens: int
+    estimated_cost: Usd
+    trained_tokens: int
+    billed: Usd
+    settled_estimate: Usd
+    variance: Usd
+    commitment: Usd
+
+    @property
+    def variance_pct(self) -> str | None:
+        """The variance in percent of the estimates that it answers, one decimal; None without any."""
+        return percent(self.variance, self.settled_estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthReport:
+    """The lines of a period (None: everything), oldest first; `digest` is over their ordered entries."""
+
+    period: Period | None
+    lines: tuple[Line, ...]
+    totals: Totals
+    digest: str
+
+
+def report(trails: Sequence[Trail], period: Period | None) -> MonthReport:
+    """Return the period's report from the trails that it lists."""
+    lines = tuple(_line(trail, period) for trail in trails)
+    return MonthReport(period, lines, _totals(lines), _digest(lines))
+
+
+def percent(part: Usd, whole: Usd) -> str | None:
+    """Return part/whole in percent, rounded half-even to one decimal ("2.5", "-0.4"); None of nothing."""
+    if whole.nano == 0:
+        return None
+    tenths = round(Fraction(part.nano * 1000, whole.nano))
+    sign = "-" if tenths < 0 else ""
+    return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10}"
+
+
+def _line(trail: Trail, period: Period | None) -> Line:
+    if period is None:
+        return Line(trail, trail.billed_entries)
+    known = Trail(trail.submission, tuple(entry for entry in trail.entries if entry.occurred_at < period.end))
+    return Line(known, tuple(entry for entry in known.billed_entries if entry.occurred_at in period))
+
+
+def _totals(lines: Sequence[Line]) -> Totals:
+    estimates = [line.trail.estimate for line in lines if line.trail.estimate]
+    return Totals(
+        jobs=len(lines),
+        unsettled_jobs=sum(not line.trail.settled for line in lines),
+        unknown_billed_jobs=sum(line.bill_is_unknown for line in lines),
+        estimated_tokens=sum(entry.tokens or 0 for entry in estimates),
+        estimated_cost=total([entry.amount for entry in estimates]),
+        trained_tokens=sum(line.trained_tokens or 0 for line in lines),
+        billed=total([line.billed for line in lines if line.billed is not None]),
+        settled_estimate=total([line.settled_estimate for line in lines if line.settled_estimate is not None]),
+        variance=total([line.variance for line in lines if line.variance is not None]),
+        commitment=total([line.trail.commitment for line in lines]),
+    )
+
+
+def _digest(lines: Sequence[Line]) -> str:
+    entries = sorted(
+        (entry for line in lines for entry in line.trail.entries),
+        key=lambda entry: (entry.recorded_at, entry.submission_id, entry.kind, entry.seq),
+    )
+    rows = [
+        [
+            entry.submission_id,
+            entry.kind,
+            entry.seq,
+            entry.tokens,
+            entry.amount.nano,
+            entry.usd_per_1m.nano if entry.usd_per_1m else None,
+            iso(entry.occurred_at),
+            iso(entry.recorded_at),
+        ]
+        for entry in entries
+    ]
+    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()

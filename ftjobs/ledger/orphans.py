@@ -1,0 +1,65 @@
+"""Jobs that were created but could not be recorded, kept beside the ledger until they can be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from ftjobs.jobs.job import Job, parse_job
+from ftjobs.ledger.engine import unusable
+from ftjobs.ledger.store import Ledger
+
+
+def orphans_path(ledger: Path) -> Path:
+    """Return the file that holds the orphans of a ledger."""
+    return ledger.with_name(f"{ledger.name}.orphans.jsonl")
+
+
+def keep_orphan(ledger: Path, submission_id: str, job: Job) -> Path:
+    """Write the job down, fsynced, where the next command finds it; OSError where even that fails."""
+    path = orphans_path(ledger)
+    line = json.dumps({"submission_id": submission_id, "job": dict(job.raw)}) + "\n"
+    with FileLock(f"{path}.lock", mode=0o600, fallback_to_soft=False):
+        handle = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        try:
+            os.write(handle, line.encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    return path
+
+
+def take_in_orphans(ledger: Ledger, *, now: datetime, on_taken: Callable[[str, Job], None]) -> None:
+    """Record the orphans of this ledger; what cannot be (damaged, of another ledger) stays in the file."""
+    path = orphans_path(ledger.path)
+    if not path.exists():
+        return
+    try:
+        with FileLock(f"{path}.lock", mode=0o600, fallback_to_soft=False):
+            left = [line for line in path.read_bytes().splitlines() if not _take_in(ledger, line, now, on_taken)]
+            if left:
+                rest = path.with_name(f"{path.name}.rest")
+                rest.write_bytes(b"\n".join(left) + b"\n")
+                rest.replace(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unusable(ledger.path, error) from None
+
+
+def _take_in(ledger: Ledger, line: bytes, now: datetime, on_taken: Callable[[str, Job], None]) -> bool:
+    try:
+        orphan = json.loads(line)
+        submission_id, job = orphan["submission_id"], parse_job(orphan["job"])
+        if not isinstance(submission_id, str) or not ledger.knows_submission(submission_id):
+            return False
+        ledger.attach(submission_id, job, now=now)
+    except (ValueError, KeyError, TypeError):
+        return False
+    on_taken(submission_id, job)
+    return True

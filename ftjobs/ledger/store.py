@@ -1,0 +1,348 @@
+"""The ledger as the rest of the program uses it: each method is one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exc, exists, func, insert, or_, select, update
+
+from ftjobs.errors import LedgerError, UsageError
+from ftjobs.jobs.job import Job
+from ftjobs.jobs.submission import State, Submission
+from ftjobs.ledger.budget import BudgetState, admit
+from ftjobs.ledger.engine import open_engine, unusable
+from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
+from ftjobs.ledger.rows import entry_of, entry_row, submission_of, submission_row
+from ftjobs.ledger.tables import entries, files, jobs, submissions
+from ftjobs.money import Usd, total
+from ftjobs.periods import Period, month_of
+
+_BILLED_SIDE = ("billed", "adjustment")
+_SETTLING = ("void", *_BILLED_SIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording a submission came to: ours (`is_new`), or the live one that holds the same key."""
+
+    submission: Submission
+    is_new: bool
+    budget: BudgetState | None = None
+
+
+class Ledger:
+    """The cost trail in one SQLite file.
+
+    Every method raises LedgerError where the file cannot be read or written; writers wait for each other.
+    """
+
+    def __init__(self, path: Path, *, stamp: str) -> None:
+        self.path = path
+        self._engine: Engine = open_engine(path, stamp=stamp)
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        try:
+            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+                yield connection
+        except exc.DBAPIError as error:
+            raise unusable(self.path, error) from None
+
+    # Submissions
+
+    def record(self, submission: Submission, *, monthly_limit: Usd | None) -> Recorded:
+        """Commit a submission with its estimate entry before anything is paid, or answer with the key's holder.
+
+        The budget is checked in the same transaction, so parallel submits cannot overspend together;
+        SpendRefusedError where the high estimate does not fit.
+        """
+        if submission.quote is None:
+            raise ValueError("a submission is recorded with its quote")
+        now = submission.recorded_at
+        with self._transaction(writes=True) as connection:
+            if holder := self._holder(connection, submission.key):
+                return Recorded(holder, is_new=False)
+            budget = None
+            if monthly_limit is not None:
+                state = self._budget(connection, monthly_limit, month_of(now))
+                budget = admit(state, submission.quote.cost.high)
+            connection.execute(insert(submissions), submission_row(submission))
+            _append(connection, estimate_entry(submission.id, submission.quote, occurred_at=now, recorded_at=now))
+            return Recorded(submission, is_new=True, budget=budget)
+
+    def holder(self, key: str) -> Submission | None:
+        """Return the live or succeeded submission of this content, None where there is none."""
+        with self._transaction(writes=False) as connection:
+            return self._holder(connection, key)
+
+    def get(self, submission_id: str) -> Submission:
+        """Return the submission as the ledger has it now; LedgerError where it has none of that id."""
+        with self._transaction(writes=False) as connection:
+            found = _submissions(connection, submissions.c.id == submission_id)
+        if not found:
+            raise LedgerError(
+                "unknown_submission",
+                f"The ledger has no submission {submission_id}.",
+                next_step="Run `ftjobs status --all` to see what it has.",
+                submission_id=submission_id,
+            )
+        return found[0]
+
+    def find(self, reference: str) -> Submission:
+        """Return the submission that a job id, a submission id, a unique prefix of either or `last` names.
+
+        UsageError where it names none or several.
+        """
+        with self._transaction(writes=False) as connection:
+            if reference == "last":
+                found = _submissions(connection, newest_first=True)[:1]
+            else:
+                found = _submissions(connection, or_(submissions.c.id == reference, jobs.c.id == reference))
+                found = found or _submissions(
+                    connection,
+                    or_(
+                        submissions.c.id.startswith(reference.upper(), autoescape=True),
+                        jobs.c.id.startswith(reference, autoescape=True),
+                    ),
+                )
+        if len(found) == 1:
+            return found[0]
+        raise UsageError(
+            "ambiguous_job" if found else "unknown_job",
+            f"{reference!r} names {len(found) or 'no'} job{'s' if found else ''} in the ledger.",
+            next_step="Give more of the id." if found else "Run `ftjobs status --all` to see the ids.",
+            job=reference,
+        )
+
+    def set_files(self, submission_id: str, *, training: str, validation: str | None) -> None:
+        """Record the uploaded files' ids."""
+        self._update(submission_id, training_file_id=training, validation_file_id=validation)
+
+    def mark(
+        self, submission_id: str, state: State, *, now: datetime | None = None, error: str | None = None
+    ) -> None:
+        """Move a submission to `state`; with `sending`, `now` is when the create call was committed to."""
+        changes: dict[str, Any] = {"state": state, "error_message": error}
+        self._update(submission_id, **changes, **({"sent_at": now} if state == "sending" else {}))
+
+    def close(self, submission_id: str, state: State, *, code: str, message: str, now: datetime) -> None:
+        """End a submission that creates no job: its estimate is voided, its key is free again."""
+        with self._transaction(writes=True) as connection:
+            self._close(connection, submission_id, state, code=code, message=message, now=now)
+
+    def attach(self, submission_id: str, job: Job, *, now: datetime) -> None:
+        """Record the job that a submission created; again with the same job only refreshes it."""
+        with self._transaction(writes=True) as connection:
+            _attach(connection, submission_id, job, now)
+
+    def see(self, job: Job, *, now: datetime) -> None:
+        """Record the job's newest state; a failed or cancelled one frees its key."""
+        with self._transaction(writes=True) as connection:
+            submission_id = connection.execute(
+                select(jobs.c.submission_id).where(jobs.c.id == job.id)
+            ).scalar_one()
+            _attach(connection, submission_id, job, now)
+
+    def adopt(self, submission: Submission, *, replaces: str | None, now: datetime) -> None:
+        """Record a job that exists remotely with a submission of its own; `submission.job` is that job.
+
+        Its estimate entry, if it brought a quote, is dated at the job's creation. `replaces` is a submission of
+        ours that thereby creates nothing. Adopting a known job again changes nothing.
+        """
+        if submission.job is None:
+            raise ValueError("only a job can be adopted")
+        with self._transaction(writes=True) as connection:
+            if replaces is not None:
+                message = f"job {submission.job.id} exists already"
+                self._close(connection, replaces, "abandoned", code="adopted", message=message, now=now)
+            if connection.execute(select(jobs.c.id).where(jobs.c.id == submission.job.id)).first():
+                return
+            row = submission_row(submission)
+            row["holds_key"] = int(row["holds_key"] and self._holder(connection, submission.key) is None)
+            connection.execute(insert(submissions), row)
+            _attach(connection, submission.id, submission.job, now)
+            if submission.quote is not None:
+                created_at = submission.job.created_at
+                _append(
+                    connection,
+                    estimate_entry(submission.id, submission.quote, occurred_at=created_at, recorded_at=now),
+                )
+
+    def knows_submission(self, submission_id: str) -> bool:
+        """Return whether a submission of this id is recorded."""
+        with self._transaction(writes=False) as connection:
+            return bool(_submissions(connection, submissions.c.id == submission_id))
+
+    # Bills
+
+    def settle(self, submission_id: str, price: BillingPrice, *, now: datetime) -> Entry | None:
+        """Write what is missing between the bill and what settling wrote; return it, None for nothing."""
+        with self._transaction(writes=True) as connection:
+            trail = _trails(connection, submissions.c.id == submission_id)[0]
+            if trail.submission.job is None:
+                return None
+            entry = billed_entry(trail, trail.submission.job, price, now=now)
+            if entry is not None:
+                _append(connection, entry)
+            return entry
+
+    def budget(self, limit: Usd, month: Period) -> BudgetState:
+        """Return the month's budget as it stands."""
+        with self._transaction(writes=False) as connection:
+            return self._budget(connection, limit, month)
+
+    # Trails
+
+    def trails(self, references: Sequence[str] = ()) -> list[Trail]:
+        """Return the trails of these submission ids, of all where none is given, oldest first."""
+        with self._transaction(writes=False) as connection:
+            where = submissions.c.id.in_(list(references)) if references else None
+            return _trails(connection, where)
+
+    def unsettled(self) -> list[Trail]:
+        """Return what still needs the service: no bill and no void yet, oldest first."""
+        with self._transaction(writes=False) as connection:
+            return _trails(connection, ~_has_entry(*_SETTLING))
+
+    def trails_in(self, period: Period | None) -> list[Trail]:
+        """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one."""
+        with self._transaction(writes=False) as connection:
+            if period is None:
+                return _trails(connection, ~_has_entry("void"))
+            billed_in = _has_entry(*_BILLED_SIDE, since=period.start, before=period.end)
+            began = or_(
+                _has_entry("estimate", before=period.end),
+                and_(~_has_entry("estimate"), submissions.c.recorded_at < period.end),
+            )
+            settled = _has_entry(*_SETTLING, before=period.end)
+            return _trails(connection, or_(billed_in, and_(began, ~settled)))
+
+    # Files
+
+    def remember_file(self, file_id: str, *, account: str, sha256: str, now: datetime) -> None:
+        """Record that the account holds an upload of these bytes."""
+        with self._transaction(writes=True) as connection:
+            if not connection.execute(select(files.c.id).where(files.c.id == file_id)).first():
+                connection.execute(
+                    insert(files).values(id=file_id, account=account, sha256=sha256, uploaded_at=now)
+                )
+
+    def known_file(self, account: str, sha256: str) -> str | None:
+        """Return the newest upload of these bytes in the account, None where none is known."""
+        query = (
+            select(files.c.id)
+            .where(files.c.account == account, files.c.sha256 == sha256)
+            .order_by(files.c.uploaded_at.desc())
+            .limit(1)
+        )
+        with self._transaction(writes=False) as connection:
+            return connection.execute(query).scalar()
+
+    def metadata_kept(self, account: str) -> bool:
+        """Return whether a job of this account has come back with our metadata in it."""
+        query = select(jobs.c.id).join(submissions).where(submissions.c.account == account)
+        with self._transaction(writes=False) as connection:
+            return bool(
+                connection.execute(query.where(jobs.c.raw.contains('"ftjobs_submission"')).limit(1)).first()
+            )
+
+    # Inside a transaction
+
+    def _holder(self, connection: Connection, key: str) -> Submission | None:
+        found = _submissions(connection, and_(submissions.c.key == key, submissions.c.holds_key == 1))
+        return found[0] if found else None
+
+    def _budget(self, connection: Connection, limit: Usd, month: Period) -> BudgetState:
+        billed = connection.execute(
+            select(func.coalesce(func.sum(entries.c.amount_nano_usd), 0)).where(
+                entries.c.kind.in_(_BILLED_SIDE),
+                entries.c.occurred_at >= month.start,
+                entries.c.occurred_at < month.end,
+            )
+        ).scalar_one()
+        unsettled = _trails(connection, ~_has_entry(*_SETTLING))
+        return BudgetState(limit, Usd(billed), total([trail.commitment for trail in unsettled]))
+
+    def _close(
+        self,
+        connection: Connection,
+        submission_id: str,
+        state: State,
+        *,
+        code: str,
+        message: str,
+        now: datetime,
+    ) -> None:
+        connection.execute(
+            update(submissions)
+            .where(submissions.c.id == submission_id)
+            .values(state=state, holds_key=0, error_code=code, error_message=message)
+        )
+        trail = _trails(connection, submissions.c.id == submission_id)[0]
+        if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):
+            _append(connection, entry)
+
+    def _update(self, submission_id: str, **values: object) -> None:
+        with self._transaction(writes=True) as connection:
+            connection.execute(update(submissions).where(submissions.c.id == submission_id).values(**values))
+
+
+def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | None = None) -> ColumnElement[bool]:
+    its = entries.alias()  # by another name, so that a query over entries can ask this too
+    conditions = [its.c.submission_id == submissions.c.id, its.c.kind.in_(kinds)]
+    if since is not None:
+        conditions.append(its.c.occurred_at >= since)
+    if before is not None:
+        conditions.append(its.c.occurred_at < before)
+    return exists().where(*conditions)
+
+
+def _append(connection: Connection, entry: Entry) -> None:
+    connection.execute(insert(entries), entry_row(entry))
+
+
+def _attach(connection: Connection, submission_id: str, job: Job, now: datetime) -> None:
+    raw = json.dumps(job.raw, sort_keys=True)
+    known = connection.execute(select(jobs.c.id).where(jobs.c.submission_id == submission_id)).scalar()
+    if known is None:
+        connection.execute(insert(jobs).values(id=job.id, submission_id=submission_id, raw=raw, seen_at=now))
+        connection.execute(
+            update(submissions)
+            .where(submissions.c.id == submission_id)
+            .values(state="created", error_code=None, error_message=None)
+        )
+    elif known == job.id:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(raw=raw, seen_at=now))
+    else:
+        raise ValueError(f"submission {submission_id} has job {known} already, not {job.id}")
+    if job.failed:
+        connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=0))
+
+
+def _submissions(
+    connection: Connection, where: ColumnElement[bool] | None = None, *, newest_first: bool = False
+) -> list[Submission]:
+    query = select(submissions, jobs.c.raw).outerjoin(jobs, jobs.c.submission_id == submissions.c.id)
+    if where is not None:
+        query = query.where(where)
+    order = (submissions.c.recorded_at, submissions.c.id)
+    query = query.order_by(*(column.desc() for column in order)) if newest_first else query.order_by(*order)
+    return [submission_of(row) for row in connection.execute(query).mappings()]
+
+
+def _trails(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Trail]:
+    found = {submission.id: Trail(submission, ()) for submission in _submissions(connection, where)}
+    query = select(entries).join(submissions)
+    if where is not None:
+        query = query.where(where)
+    for row in connection.execute(query.order_by(entries.c.id)).mappings():
+        entry = entry_of(row)
+        trail = found[entry.submission_id]
+        found[entry.submission_id] = replace(trail, entries=(*trail.entries, entry))
+    return list(found.values())

@@ -1,0 +1,143 @@
+"""The ledger's tables, as the migrations make them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+class UtcText(TypeDecorator[datetime]):
+    """An aware instant as fixed-width ISO text in UTC with microseconds: it sorts as time does everywhere."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Return the text of an aware instant; ValueError for a naive one."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger takes aware instants only")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Return the instant."""
+        return datetime.fromisoformat(value) if value else None
+
+
+class DateText(TypeDecorator[date]):
+    """A day as ISO text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> str | None:
+        """Return the text."""
+        return value.isoformat() if value else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> date | None:
+        """Return the day."""
+        return date.fromisoformat(value) if value else None
+
+
+# A plain BigInteger breaks STRICT tables on SQLite (facts, section 7).
+Whole = BigInteger().with_variant(Integer, "sqlite")
+Flag = Boolean().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# One row: whose money this is ("real" or "sandbox"). Stamps never mix.
+stamps = Table("stamps", metadata, Column("stamp", Text, primary_key=True), sqlite_strict=True)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    # 1 while the submission is live or succeeded: the unique index below makes paying twice a database error.
+    Column("holds_key", Flag, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("recorded_at", UtcText, nullable=False),
+    Column("spec", Text),
+    Column("quote", Text),
+    Column("tags", Text, nullable=False),
+    Column("training_file_id", Text),
+    Column("validation_file_id", Text),
+    Column("sent_at", UtcText),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    CheckConstraint("state IN ('recorded','sending','uncertain','rejected','abandoned','created')", name="state"),
+    Index("uq_submissions_live_key", "key", unique=True, sqlite_where=text("holds_key = 1")),
+    sqlite_strict=True,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission_id", Text, ForeignKey("submissions.id"), nullable=False, unique=True),
+    Column("raw", Text, nullable=False),
+    Column("seen_at", UtcText, nullable=False),
+    sqlite_strict=True,
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("uploaded_at", UtcText, nullable=False),
+    Index("ix_files_account_sha256", "account", "sha256"),
+    sqlite_strict=True,
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", Whole, primary_key=True, autoincrement=True),
+    Column("submission_id", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("seq", Whole, nullable=False),
+    Column("tokens", Whole),
+    Column("amount_nano_usd", Whole, nullable=False),
+    Column("low_nano_usd", Whole),
+    Column("high_nano_usd", Whole),
+    Column("nano_usd_per_1m", Whole),
+    Column("price_list", Text),
+    Column("effective_from", DateText),
+    Column("basis", Text),
+    Column("source", Text, nullable=False),
+    Column("occurred_at", UtcText, nullable=False),
+    Column("recorded_at", UtcText, nullable=False),
+    CheckConstraint("kind IN ('estimate','void','billed','adjustment')", name="kind"),
+    UniqueConstraint("submission_id", "kind", "seq"),
+    Index("ix_entries_occurred_at", "occurred_at"),
+    sqlite_strict=True,
+)
