@@ -1,0 +1,1 @@
+"""The service that trains: the only place that talks to it."""

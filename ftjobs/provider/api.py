@@ -1,0 +1,346 @@
+"""The fine-tuning API as ftjobs uses it: the only importer of openai.
+
+Bodies are read raw and validated by us: the SDK's own models accept `{}` as a job and as a page (facts measured
+on openai 3.54). Its retries and redirects are off throughout; `retrying` repeats reads and uploads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO, Any, BinaryIO, TypeVar, cast
+
+import httpx2
+import openai
+
+from ftjobs.config import Secret
+from ftjobs.errors import DatasetError, UnavailableError, UsageError
+from ftjobs.jobs.job import Job, parse_job
+from ftjobs.provider.outcomes import (
+    Again,
+    Answer,
+    NoReply,
+    Outcome,
+    Rejected,
+    Reply,
+    outcome_of_create,
+    rejected_error,
+    trouble_of_read,
+)
+from ftjobs.provider.profiles import Profile
+from ftjobs.provider.retrying import Retry, RetryPolicy, TryAgainError, call
+
+PAGE_LIMIT = 100
+CREATE_TIMEOUT_S = 60.0
+_READ_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+_UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
+# What failed before a connection stood: the request cannot have left.
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+T = TypeVar("T")
+Raw = Callable[[openai.OpenAI], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One validated list page, newest first; `after` is the cursor of the next one, None on the last."""
+
+    jobs: tuple[Job, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """An uploaded file; `status` is the service's word, None where it gives none."""
+
+    id: str
+    status: str | None
+    status_details: str | None
+
+
+class Api:
+    """One account of one service.
+
+    Reads and uploads are repeated within `policy` and end in UnavailableError or RejectedError; `create_job`
+    sends once and never raises for what the network does. Close it when done.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        key: Secret,
+        *,
+        policy: RetryPolicy | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+        on_retry: Callable[[Retry], None] = lambda _: None,
+    ) -> None:
+        self.profile = profile
+        self._key = key
+        self._policy = policy or RetryPolicy()
+        self._now = now
+        self._sleep = sleep
+        self._on_retry = on_retry
+        self._client = self._new_client(_READ_TIMEOUT)
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
+
+    def list_jobs(self, *, metadata: Mapping[str, str] | None = None, after: str | None = None) -> JobPage:
+        """Return one page of at most 100 jobs, filtered by the service where `metadata` is given.
+
+        A page that lies (no list, no has_more, a cursor that does not move) is refused, never read as "no jobs".
+        """
+
+        def ask(client: openai.OpenAI) -> Any:
+            return client.fine_tuning.jobs.with_raw_response.list(
+                limit=PAGE_LIMIT,
+                after=after or openai.omit,
+                metadata=dict(metadata) if metadata else openai.omit,
+            )
+
+        return self._read(ask, lambda body: _page(body, after), doing="the list of jobs")
+
+    def retrieve_job(self, job_id: str) -> Job | None:
+        """Return the job, None where the service says that there is none (404)."""
+
+        def parse(body: object) -> Job:
+            job = parse_job(body)
+            if job.id != job_id:
+                raise ValueError("the object is another job")
+            return job
+
+        return self._read_or_none(
+            lambda client: client.fine_tuning.jobs.with_raw_response.retrieve(job_id),
+            parse,
+            doing=f"job {job_id}",
+        )
+
+    def retrieve_file(self, file_id: str) -> RemoteFile | None:
+        """Return the file, None where the service says that there is none (404)."""
+        return self._read_or_none(
+            lambda client: client.files.with_raw_response.retrieve(file_id), _file, doing=f"file {file_id}"
+        )
+
+    def shutdown_date(self, model: str) -> date | None:
+        """Return the model's shutdown date as the service tells it, None where it tells none."""
+        return self._read_or_none(
+            lambda client: client.models.with_raw_response.retrieve(model),
+            _shutdown_date,
+            doing=f"model {model}",
+        )
+
+    def upload(
+        self, path: Path, *, name: str, sha256: str, on_progress: Callable[[int], None] = lambda _: None
+    ) -> RemoteFile:
+        """Return the uploaded training file, streamed from `path` and hashed as it is sent.
+
+        DatasetError where the bytes sent are not those that `sha256` was taken of; `on_progress` gets the bytes
+        sent so far, from 0 again with each attempt.
+        """
+
+        def attempt() -> RemoteFile:
+            with _opened(path) as source:
+                sent = _HashingReader(source, on_progress)
+                answer = _answer(
+                    lambda: self._client.with_options(timeout=_UPLOAD_TIMEOUT).files.with_raw_response.create(
+                        file=(name, cast(IO[bytes], sent)), purpose="fine-tune"
+                    )
+                )
+            uploaded = self._usable(answer, _file, doing="the upload")
+            if sent.hexdigest() != sha256:
+                raise DatasetError(
+                    "dataset_changed",
+                    f"{path} changed while it was being submitted; nothing was created.",
+                    next_step="Run the same command again once the file is complete.",
+                    path=str(path),
+                    file_id=uploaded.id,
+                )
+            return uploaded
+
+        return self._repeat(attempt, doing="the upload")
+
+    def create_job(self, body: Mapping[str, Any]) -> Outcome:
+        """Send one create request, once: a fresh connection, no retry, no redirect; return what came of it."""
+        client = self._new_client(httpx2.Timeout(CREATE_TIMEOUT_S, connect=10.0))
+        try:
+            answer = _answer(lambda: client.fine_tuning.jobs.with_raw_response.create(**body))
+        finally:
+            client.close()
+        return outcome_of_create(answer, training_file=body["training_file"], now=self._now())
+
+    def _new_client(self, timeout: httpx2.Timeout) -> openai.OpenAI:
+        transport = httpx2.Client(
+            follow_redirects=False,
+            timeout=timeout,
+            trust_env=not self.profile.is_loopback,  # a proxy has no business with this machine's own address
+        )
+        client = openai.OpenAI(
+            api_key=self._key.reveal(),
+            base_url=self.profile.base_url,
+            timeout=timeout,
+            max_retries=0,
+            http_client=transport,
+        )
+        # Set, not passed: the constructor replaces None by the environment's, which may be another service's.
+        client.organization, client.project, client.admin_api_key = (
+            self.profile.organization,
+            self.profile.project,
+            None,
+        )
+        return client
+
+    def _read(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T:
+        return self._repeat(
+            lambda: self._usable(_answer(lambda: ask(self._client)), parse, doing=doing), doing=doing
+        )
+
+    def _read_or_none(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T | None:
+        def attempt() -> T | None:
+            answer = _answer(lambda: ask(self._client))
+            if isinstance(answer, Reply) and answer.status == 404:
+                return None
+            return self._usable(answer, parse, doing=doing)
+
+        return self._repeat(attempt, doing=doing)
+
+    def _usable(self, answer: Answer, parse: Callable[[object], T], *, doing: str) -> T:
+        match trouble_of_read(answer, now=self._now()):
+            case Again(reason, retry_after_s):
+                raise TryAgainError(reason, retry_after_s)
+            case Rejected() as rejected:
+                raise rejected_error(rejected, doing=doing)
+            case None:
+                pass
+        try:
+            return parse(json.loads(answer.body if isinstance(answer, Reply) else b""))
+        except (ValueError, RecursionError) as error:
+            raise TryAgainError(f"an unusable answer ({error})") from None
+
+    def _repeat(self, attempt: Callable[[], T], *, doing: str) -> T:
+        try:
+            return call(attempt, policy=self._policy, sleep=self._sleep, on_retry=self._on_retry)
+        except TryAgainError as error:
+            asked = error.retry_after_s
+            wait = (
+                f"It asks to wait {asked:.0f} s; run"
+                if asked
+                else "Check the connection and the base URL, then run"
+            )
+            raise UnavailableError(
+                "unavailable",
+                f"The API at {self.profile.base_url} did not answer for {doing}: {error.reason}.",
+                next_step=f"{wait} the same command again, it goes on where it stopped.",
+                retry_after_s=asked,
+            ) from None
+
+
+class _HashingReader(io.BufferedIOBase):
+    """A binary file that hashes what is read of it; a rewind starts over."""
+
+    def __init__(self, source: BinaryIO, on_progress: Callable[[int], None]) -> None:
+        self._source = source
+        self._on_progress = on_progress
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int | None = -1) -> bytes:
+        chunk = self._source.read(-1 if size is None else size)
+        self._hash.update(chunk)
+        self._on_progress(self._source.tell())
+        return chunk
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        position = self._source.seek(offset, whence)
+        if position == 0:
+            self._hash = hashlib.sha256()
+        return position
+
+    def fileno(self) -> int:
+        return self._source.fileno()  # lets the client learn the length without reading
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UsageError(
+            "dataset_missing",
+            f"{path} cannot be read any more: {error.strerror}.",
+            next_step="Put the file back and run the same command again.",
+            path=str(path),
+        ) from None
+
+
+def _answer(send: Callable[[], Any]) -> Answer:
+    """Return what `send` brought back, whatever it was; nothing that the network does is raised."""
+    try:
+        return _reply(send().http_response)
+    except openai.APIStatusError as error:
+        return _reply(error.response)
+    except openai.APIConnectionError as error:
+        cause = error.__cause__
+        name = type(cause or error).__name__
+        return NoReply(sent=not isinstance(cause, _NEVER_SENT), reason=f"{name}: {cause or error}".strip(": "))
+    except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
+        return NoReply(sent=True, reason=type(error).__name__)
+
+
+def _reply(response: httpx2.Response) -> Reply:
+    try:
+        body = response.read()
+    except httpx2.HTTPError:
+        body = b""
+    return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+
+
+def _page(body: object, after: str | None) -> JobPage:
+    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
+        raise ValueError("no list of jobs")
+    if not isinstance(body.get("has_more"), bool):
+        raise ValueError("a page that does not say whether more follow")
+    jobs = tuple(parse_job(raw) for raw in body["data"])
+    if not body["has_more"]:
+        return JobPage(jobs, None)
+    if not jobs or jobs[-1].id == after or any(job.id == after for job in jobs):
+        raise ValueError("a page whose cursor does not move")
+    return JobPage(jobs, jobs[-1].id)
+
+
+def _file(body: object) -> RemoteFile:
+    if not isinstance(body, dict) or body.get("object") != "file":
+        raise ValueError("no file object")
+    file_id, status, details = body.get("id"), body.get("status"), body.get("status_details")
+    if not isinstance(file_id, str) or not file_id:
+        raise ValueError("a file without an id")
+    return RemoteFile(
+        file_id, status if isinstance(status, str) else None, details if isinstance(details, str) else None
+    )
+
+
+def _shutdown_date(body: object) -> date | None:
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        raise ValueError("no model object")
+    value = body.get("shutdown_date")
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,196 @@
+"""What an answer of the API means: pure functions from an answer to an outcome.
+
+The create call has its own table (design, section 4.7), because being wrong about it costs money; reads may be
+asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from ftjobs.errors import RejectedError
+from ftjobs.jobs.job import Job, parse_job
+
+REJECTING_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 411, 413, 415, 422})
+AGAIN_STATUSES = frozenset({408, 409, 423, 425, 429, 499})
+# 429s that say "no" rather than "not now": waiting adds no money to an account.
+INCURABLE_429_CODES = frozenset(
+    {"insufficient_quota", "exceeded_quota", "billing_hard_limit_reached", "billing_not_active"}
+)
+
+_NEXT_STEPS = {
+    401: "Check the API key (and that it belongs to this base URL), then run the same command again.",
+    402: "Settle the account's billing, then run the same command again.",
+    403: "Ask the account's owner for access, or use another profile.",
+    429: "Add credit or raise the limit in the account's billing settings, then run the same command again.",
+}
+_NEXT_STEPS_BY_CODE = {
+    "training_not_available": "This organization may no longer fine-tune here; choose another --profile.",
+    "model_not_found": "Choose a model that this service can fine-tune, with --model.",
+    "invalid_n_examples": "Add examples to the training file; `ftjobs check` names what is missing.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No HTTP answer; `sent` is False only where the request certainly never left this machine."""
+
+    sent: bool
+    reason: str
+
+
+Answer = Reply | NoReply
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The service said that the job exists."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """Nothing was created and waiting can help; `retry_after_s` is what the service asked for."""
+
+    reason: str
+    code: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Nothing was created and asking again changes nothing."""
+
+    status: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """A job may or may not exist."""
+
+    reason: str
+
+
+Outcome = Created | NotNow | Rejected | Uncertain
+
+
+def outcome_of_create(answer: Answer, *, training_file: str, now: datetime) -> Outcome:
+    """Return what an answer to the create call proves; what proves nothing is Uncertain.
+
+    `training_file` is the id that was sent: a reply that names another file describes another job.
+    """
+    if isinstance(answer, NoReply):
+        return Uncertain(answer.reason) if answer.sent else NotNow(answer.reason, code="unreachable")
+    code, message = error_of(answer)
+    if answer.status == 429:
+        if code in INCURABLE_429_CODES:
+            return Rejected(429, code, message)
+        return NotNow(f"HTTP 429: {message}", code=code, retry_after_s=retry_after_s(answer, now=now))
+    if answer.status in REJECTING_STATUSES:
+        return Rejected(answer.status, code, message)
+    if not 200 <= answer.status < 300:
+        return Uncertain(f"HTTP {answer.status}")
+    try:
+        job = parse_job(json.loads(answer.body))
+    except (ValueError, RecursionError) as error:
+        return Uncertain(f"HTTP {answer.status} with an unusable body ({_one_line(str(error))})")
+    if job.training_file not in (None, training_file):
+        return Uncertain(f"HTTP {answer.status} with a job for another training file")
+    return Created(job)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A read failed in a way that asking again can cure."""
+
+    reason: str
+    retry_after_s: float | None = None
+
+
+def trouble_of_read(answer: Answer, *, now: datetime) -> Again | Rejected | None:
+    """Return what is wrong with the answer to a read, None for a 2xx (whose body is the caller's to judge)."""
+    if isinstance(answer, NoReply):
+        return Again(answer.reason)
+    if 200 <= answer.status < 300:
+        return None
+    code, message = error_of(answer)
+    curable = answer.status in AGAIN_STATUSES and code not in INCURABLE_429_CODES
+    if 400 <= answer.status < 500 and not curable:
+        return Rejected(answer.status, code, message)
+    return Again(f"HTTP {answer.status}", retry_after_s(answer, now=now))
+
+
+def rejected_error(rejected: Rejected, *, doing: str, **details: object) -> RejectedError:
+    """Return the error that tells a person that the API said no while we were `doing` something."""
+    next_step = _NEXT_STEPS_BY_CODE.get(rejected.code) or _NEXT_STEPS.get(
+        rejected.status, "Change what the message names, then run the command again."
+    )
+    return RejectedError(
+        rejected.code,
+        f"The API refused {doing} (HTTP {rejected.status}): {rejected.message}",
+        next_step=next_step,
+        http_status=rejected.status,
+        **details,
+    )
+
+
+def error_of(reply: Reply) -> tuple[str, str]:
+    """Return the error envelope's code and message, with stand-ins where there is none; never raises."""
+    fallback = f"http_{reply.status}", "no further explanation"
+    try:
+        body = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return fallback
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, str):
+        return fallback[0], _one_line(error)
+    if not isinstance(error, dict):
+        return fallback
+    code = next((error[k] for k in ("code", "type") if isinstance(error.get(k), str) and error[k]), fallback[0])
+    message = error.get("message")
+    return code, _one_line(message) if isinstance(message, str) and message else fallback[1]
+
+
+def retry_after_s(reply: Reply, *, now: datetime) -> float | None:
+    """Return the seconds that `retry-after-ms` or `retry-after` asks for (a number or an HTTP date), else None."""
+    milliseconds = _number(reply.headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    asked = reply.headers.get("retry-after")
+    seconds = _number(asked)
+    if seconds is not None or asked is None:
+        return seconds
+    try:
+        return max(0.0, (parsedate_to_datetime(asked) - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _one_line(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,189 @@
+"""Which service a command talks to, and what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ftjobs.config import RawTable, Settings
+from ftjobs.errors import ConfigError, UsageError, nearest
+
+OPENAI_URL = "https://api.openai.com/v1"
+_OPENAI_DOMAIN = "openai.com"
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_TEXT_KEYS = frozenset({"extends", "base_url", "api_key_env", "account", "organization", "project"})
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A service as this command will use it.
+
+    `keeps_metadata` is True only where the service is known to store and filter job metadata; elsewhere it is
+    believed once a create reply has echoed it. `uses_catalog_dates` says whether the catalog's shutdown dates are
+    about this service. `base_url` is None for a sandbox that is served while the command runs.
+    """
+
+    name: str
+    base_url: str | None
+    api_key_env: str = "OPENAI_API_KEY"
+    organization: str | None = None
+    project: str | None = None
+    account_name: str | None = None
+    keeps_metadata: bool = False
+    uses_catalog_dates: bool = False
+    is_sandbox: bool = False
+
+    @property
+    def account(self) -> str:
+        """Who pays, as it enters the content key: never the API key, which may rotate."""
+        if self.account_name:
+            return self.account_name
+        return "|".join([(self.base_url or "").rstrip("/"), self.organization or "", self.project or ""])
+
+    @property
+    def is_openai(self) -> bool:
+        """True where the base URL is OpenAI's own platform."""
+        host = _host(self.base_url or "")
+        return host == _OPENAI_DOMAIN or host.endswith(f".{_OPENAI_DOMAIN}")
+
+    @property
+    def is_loopback(self) -> bool:
+        """True where nothing leaves this machine."""
+        return self.base_url is None or _host(self.base_url) in _LOOPBACK_HOSTS
+
+
+SANDBOX = Profile("sandbox", None, api_key_env="", account_name="sandbox", keeps_metadata=True, is_sandbox=True)
+
+
+def choose_profile(settings: Settings, name: str | None = None) -> Profile:
+    """Return the profile that `name`, else the settings, choose; checked, without touching the network.
+
+    Without a name, a base URL elsewhere (OPENAI_BASE_URL) makes it `generic`, else it is `openai`. UsageError for
+    an unknown name; ConfigError for a table or a URL that cannot be used.
+    """
+    base_url = settings.openai_base_url
+    chosen = name or settings.profile or ("openai" if _is_openai_url(base_url) else "generic")
+    if table := settings.profile_tables.get(chosen):
+        return _checked(_from_table(chosen, table, settings))
+    return _checked(_bundled(chosen, settings))
+
+
+def _bundled(name: str, settings: Settings) -> Profile:
+    match name:
+        case "sandbox":
+            return SANDBOX
+        case "openai":
+            profile = Profile("openai", settings.openai_base_url or OPENAI_URL, uses_catalog_dates=True)
+            profile = replace(profile, keeps_metadata=profile.is_openai)
+        case "generic":
+            if settings.openai_base_url is None:
+                raise ConfigError(
+                    "no_base_url",
+                    "The profile generic needs a base URL.",
+                    next_step="Set OPENAI_BASE_URL, or name a profile that has a base_url with --profile.",
+                    key="OPENAI_BASE_URL",
+                )
+            profile = Profile("generic", settings.openai_base_url)
+        case _:
+            known = ["openai", "generic", "sandbox", *settings.profile_tables]
+            close = nearest(name, known)
+            raise UsageError(
+                "unknown_profile",
+                f"There is no profile {name!r}.",
+                next_step=f"Did you mean {close}?" if close else f"Use one of: {', '.join(known)}.",
+                profile=name,
+            )
+    return replace(profile, organization=settings.openai_organization, project=settings.openai_project)
+
+
+def _from_table(name: str, table: RawTable, settings: Settings) -> Profile:
+    values = _texts(table)
+    parent = values.get("extends", "generic")
+    if parent not in {"openai", "generic"}:
+        raise ConfigError(
+            "bad_setting",
+            f"{table.origin}: extends = {parent!r} names no profile that can be extended.",
+            next_step='Use extends = "openai" or "generic", or leave it out.',
+            key=f"profiles.{name}.extends",
+        )
+    base_url = values.get("base_url") or (OPENAI_URL if parent == "openai" else None)
+    if base_url is None:
+        raise ConfigError(
+            "no_base_url",
+            f"{table.origin} has no base_url.",
+            next_step="Add base_url to that table.",
+            key=f"profiles.{name}.base_url",
+        )
+    profile = Profile(
+        name,
+        base_url,
+        api_key_env=values.get("api_key_env", "OPENAI_API_KEY"),
+        organization=values.get("organization"),
+        project=values.get("project"),
+        account_name=values.get("account"),
+        uses_catalog_dates=parent == "openai",
+    )
+    # OPENAI_API_KEY is OpenAI's alone: a key is never sent to a host that it was not meant for.
+    if "api_key_env" not in values and not profile.is_openai:
+        raise ConfigError(
+            "no_api_key_env",
+            f"{table.origin} does not say which variable holds its API key.",
+            next_step='Add api_key_env = "NAME_OF_THE_VARIABLE" to that table.',
+            key=f"profiles.{name}.api_key_env",
+        )
+    return replace(profile, keeps_metadata=profile.is_openai)
+
+
+def _texts(table: RawTable) -> Mapping[str, str]:
+    values: dict[str, Any] = dict(table.values)
+    for key, value in values.items():
+        if key not in _TEXT_KEYS:
+            close = nearest(key, _TEXT_KEYS)
+            raise ConfigError(
+                "unknown_setting",
+                f"{table.origin} has an unknown key {key!r}.",
+                next_step=f"Did you mean {close!r}?" if close else f"Known keys: {', '.join(sorted(_TEXT_KEYS))}.",
+                key=key,
+            )
+        if not isinstance(value, str) or not value:
+            raise ConfigError(
+                "bad_setting",
+                f"{table.origin}: {key} must be a non-empty text.",
+                next_step=f'Write {key} = "…".',
+                key=key,
+            )
+    return values
+
+
+def _is_openai_url(url: str | None) -> bool:
+    return url is None or Profile("", url).is_openai
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _checked(profile: Profile) -> Profile:
+    if profile.base_url is None:
+        return profile
+    scheme, _, rest = profile.base_url.partition("://")
+    if scheme not in {"http", "https"} or not _host(profile.base_url) or "@" in rest:
+        raise ConfigError(
+            "bad_base_url",
+            "The base URL must be an http(s) address with a host and without a user name.",
+            next_step="Write it like https://host/v1.",
+            key="base_url",
+        )
+    if scheme == "http" and not profile.is_loopback:
+        raise ConfigError(
+            "plain_http",
+            f"The base URL {profile.base_url} would send the API key unencrypted.",
+            next_step="Use https; plain http is for 127.0.0.1 only.",
+            key="base_url",
+        )
+    return profile

@@ -1,0 +1,1 @@
+"""One verb each, from start to end."""

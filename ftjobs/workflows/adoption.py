@@ -1,0 +1,94 @@
+"""What travels in a job's metadata, and what can be rebuilt from it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+from ftjobs.errors import UsageError
+from ftjobs.jobs.job import Job
+from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.submission import Submission, new_id
+from ftjobs.logs import get_logger
+from ftjobs.workflows.lookup import ESTIMATE, KEY, MARK, SUBMISSION
+from ftjobs.workflows.session import Session
+
+log = get_logger(__name__)
+
+# The API takes 16 pairs, 64 and 512 characters; four pairs are ours.
+MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 12, 64, 512
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raise UsageError for the tag that cannot travel with a job."""
+    for key, value in tags.items():
+        if not key or len(key) > MAX_TAG_KEY or len(value) > MAX_TAG_VALUE:
+            raise UsageError(
+                "bad_tag",
+                f"The tag {key!r} is empty or too long.",
+                next_step=f"Keep names within {MAX_TAG_KEY} characters and values within {MAX_TAG_VALUE}.",
+                key=key,
+            )
+        if key.startswith("ftjobs"):
+            raise UsageError(
+                "reserved_tag",
+                f"The tag name {key!r} is reserved.",
+                next_step="Choose a name that does not start with ftjobs.",
+                key=key,
+            )
+    if len(tags) > MAX_TAGS:
+        raise UsageError(
+            "too_many_tags",
+            f"{len(tags)} tags do not fit into a job's metadata.",
+            next_step=f"Give at most {MAX_TAGS}.",
+        )
+
+
+def metadata_of(submission: Submission) -> dict[str, str]:
+    """Return the metadata that makes the service the second copy of the trail."""
+    ours = {**MARK, SUBMISSION: submission.id, KEY: submission.key}
+    if submission.quote is not None:
+        ours[ESTIMATE] = submission.quote.encode()
+    return {**submission.tags, **ours}
+
+
+def attach(submission: Submission, own: Sequence[Job], session: Session) -> Submission:
+    """Record the first of a submission's own jobs as its job and any further ones as twins; return it anew.
+
+    Twins are paid for like any job, so each gets a submission of its own; they are never cancelled by us.
+    """
+    session.ledger.attach(submission.id, own[0], now=session.now())
+    log.info("job.found", submission_id=submission.id, job_id=own[0].id)
+    for twin in own[1:]:
+        adopt(twin, like=submission, session=session)
+    return session.ledger.get(submission.id)
+
+
+def adopt(job: Job, *, like: Submission, session: Session, replaces: str | None = None) -> Submission:
+    """Record a job that the ledger does not know with a submission of its own; return that submission.
+
+    It is rebuilt from the job's metadata as far as that tells, and `like`, which has the same content.
+    `replaces` is a submission that thereby creates nothing.
+    """
+    told, key = job.metadata.get(SUBMISSION, ""), job.metadata.get(KEY, "")
+    keeps_id = _ULID.fullmatch(told) and not session.ledger.knows_submission(told)
+    adopted = Submission(
+        id=told if keeps_id else new_id(session.now(), session.ambient.entropy(10)),
+        # A job that carries no key of ours gets one that matches nothing else.
+        key=key if _KEY.fullmatch(key) else hashlib.sha256(f"{session.account}|{job.id}".encode()).hexdigest(),
+        state="created",
+        profile=session.api.profile.name,
+        account=session.account,
+        recorded_at=session.now(),
+        spec=like.spec,
+        quote=Quote.decode(job.metadata.get(ESTIMATE)),
+        tags={k: v for k, v in job.metadata.items() if not k.startswith("ftjobs")},
+        training_file_id=job.training_file,
+        job=job,
+    )
+    session.ledger.adopt(adopted, replaces=replaces, now=session.now())
+    log.info("job.adopted", submission_id=adopted.id, job_id=job.id)
+    return session.ledger.find(job.id)

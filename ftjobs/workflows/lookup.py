@@ -1,0 +1,92 @@
+"""Does the service already hold a job of this submission, or of this content?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ftjobs.jobs.job import Job
+from ftjobs.jobs.submission import Submission
+from ftjobs.provider.api import Api
+
+# Metadata that every job of ours carries; the module that reads it back is `adoption`.
+MARK = {"ftjobs": "1"}
+SUBMISSION, KEY, ESTIMATE = "ftjobs_submission", "ftjobs_key", "ftjobs_estimate"
+# How far the service's clock may be from ours before a job of this submission could hide behind older ones.
+CLOCK_SLACK = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`own` are jobs that this submission created (more than one: twins); `same_content` are live or succeeded
+    jobs of another submission with the same content key.
+    """
+
+    own: tuple[Job, ...]
+    same_content: tuple[Job, ...]
+
+    def __add__(self, other: Found) -> Found:
+        return Found(_union(self.own, other.own), _union(self.same_content, other.same_content))
+
+
+def look_up(api: Api, submission: Submission, *, trusts_metadata: bool) -> Found:
+    """Return what the service holds, over every page: filtered where metadata is trusted, else all of them.
+
+    Raises UnavailableError rather than believe a page that lies. Each hit is re-checked here, since a service
+    may ignore the filter.
+    """
+    pages = _pages(api, {KEY: submission.key} if trusts_metadata else None)
+    return _among(pages, submission, trusts_metadata=trusts_metadata)
+
+
+def look_up_unfiltered(api: Api, submission: Submission, *, trusts_metadata: bool) -> Found:
+    """Return what the service holds among the jobs that can be as young as the submission, without its filter."""
+    return _among(_recent(api, submission), submission, trusts_metadata=trusts_metadata)
+
+
+def _recent(api: Api, submission: Submission) -> Iterator[Job]:
+    for job in _pages(api, None):
+        if job.created_at < submission.recorded_at - CLOCK_SLACK:
+            return
+        yield job
+
+
+def _pages(api: Api, metadata: Mapping[str, str] | None) -> Iterator[Job]:
+    after = None
+    while True:
+        page = api.list_jobs(metadata=metadata, after=after)
+        yield from page.jobs
+        if page.after is None:
+            return
+        after = page.after
+
+
+def _among(jobs: Iterator[Job], submission: Submission, *, trusts_metadata: bool) -> Found:
+    own, same = [], []
+    for job in jobs:
+        if is_own(job, submission, trusts_metadata=trusts_metadata):
+            own.append(job)
+        elif job.metadata.get(KEY) == submission.key and not job.failed:
+            same.append(job)
+    return Found(tuple(own), tuple(same))
+
+
+def is_own(job: Job, submission: Submission, *, trusts_metadata: bool) -> bool:
+    """Return whether this submission created the job.
+
+    By our metadata; where the service drops it, by the training file, which no other submission uses there,
+    with the seed and the creation window as cross-checks.
+    """
+    if SUBMISSION in job.metadata or trusts_metadata:
+        return job.metadata.get(SUBMISSION) == submission.id
+    return (
+        submission.training_file_id is not None
+        and job.training_file == submission.training_file_id
+        and job.seed in (None, submission.seed)
+        and job.created_at >= submission.recorded_at - CLOCK_SLACK
+    )
+
+
+def _union(first: tuple[Job, ...], second: tuple[Job, ...]) -> tuple[Job, ...]:
+    return tuple({job.id: job for job in (*first, *second)}.values())

@@ -1,0 +1,97 @@
+"""From what a user asks for to an order that can be submitted."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from ftjobs.dataset.survey import Survey
+from ftjobs.errors import UsageError
+from ftjobs.jobs.spec import JobSpec
+from ftjobs.models.names import ModelName
+from ftjobs.pricing.estimate import Estimate
+from ftjobs.workflows.adoption import check_tags
+from ftjobs.workflows.submit import Order
+from ftjobs.workflows.upload import Source
+
+MAX_SUFFIX = 64
+_PRINTABLE = re.compile(r"[^\s\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for beside the files, in the API's words; checked when made.
+
+    Bounds: batch_size 1–256, learning_rate_multiplier above 0, suffix 1–64 characters without white space.
+    """
+
+    model: ModelName
+    method: str = "supervised"
+    batch_size: int | None = None
+    learning_rate_multiplier: float | None = None
+    seed: int | None = None
+    suffix: str | None = None
+    again: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate_multiplier
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            raise UsageError(
+                "bad_learning_rate",
+                f"{rate:g} is no learning rate multiplier.",
+                next_step="Give --lr-multiplier a number above 0.",
+            )
+        if self.suffix is not None and not (len(self.suffix) <= MAX_SUFFIX and _PRINTABLE.fullmatch(self.suffix)):
+            raise UsageError(
+                "bad_suffix",
+                f"The suffix {self.suffix!r} cannot be part of a model's name.",
+                next_step=f"Give --suffix 1 to {MAX_SUFFIX} characters without white space.",
+            )
+        check_tags(self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The surveyed files, and where they lie."""
+
+    training: Survey
+    training_path: Path
+    validation: Survey | None = None
+    validation_path: Path | None = None
+
+
+def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) -> Order:
+    """Return the order; the epochs are pinned to the estimate's unless the service is to choose.
+
+    ValueError where the estimate has no price: see `gate.require_price`.
+    """
+    epochs = estimate.epochs
+    spec = JobSpec(
+        model=request.model.sent,
+        base_model=request.model.base.name,
+        requested_model=request.model.requested,
+        n_epochs="auto" if epochs.source == "auto" else epochs.count.expected,
+        training_sha256=files.training.sha256,
+        training_bytes=files.training.bytes,
+        validation_sha256=files.validation.sha256 if files.validation else None,
+        method=request.method,
+        batch_size=request.batch_size,
+        learning_rate_multiplier=request.learning_rate_multiplier,
+        suffix=request.suffix,
+        seed=request.seed,
+        again=request.again,
+    )
+    return Order(
+        spec=spec,
+        quote=estimate.quote(on=on),
+        training=Source(files.training_path, files.training.sha256, files.training.bytes),
+        validation=Source(files.validation_path, files.validation.sha256, files.validation.bytes)
+        if files.validation and files.validation_path
+        else None,
+        tags=request.tags,
+    )

@@ -1,0 +1,77 @@
+"""Creating an uncertain submission's job again, once its absence was observed long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ftjobs.errors import UsageError
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.locks import submission_lock
+from ftjobs.workflows.adoption import adopt, attach
+from ftjobs.workflows.create import create
+from ftjobs.workflows.lookup import Found, look_up, look_up_unfiltered
+from ftjobs.workflows.session import Session
+from ftjobs.workflows.submit import Hooks, Submitted
+
+LOOKUPS = 5
+
+
+def resend(
+    submission_id: str,
+    session: Session,
+    *,
+    settle_s: float,
+    hooks: Hooks | None = None,
+    on_left: Callable[[float], None] = lambda _left_s: None,
+) -> Submitted:
+    """Return the submission with the job that was found after all, or that was created now.
+
+    First five valid, empty lookups, filtered and unfiltered, over at least `settle_s` monotonic seconds;
+    `on_left` is told the seconds that are left. Interrupted or without an answer of the service, it starts over
+    the next time. UsageError where nothing is uncertain.
+    """
+    hooks = hooks or Hooks()
+    with submission_lock(session.ledger.path, submission_id, on_wait=lambda: hooks.on_follow(submission_id)):
+        submission = session.ledger.get(submission_id)
+        if submission.state == "created":
+            return Submitted(submission, reused=True)
+        if submission.state not in {"sending", "uncertain"}:
+            raise UsageError(
+                "not_uncertain",
+                f"Submission {submission.id} is {submission.state}: there is nothing to resend.",
+                next_step="Run `ftjobs submit` with its file instead.",
+                submission_id=submission.id,
+            )
+        if submission.state == "sending":
+            session.ledger.mark(submission.id, "uncertain", error="the process ended during the create call")
+        found = _observe(submission, session, settle_s, on_left)
+        if found.own:
+            return Submitted(attach(submission, found.own, session), reused=True)
+        if found.same_content:
+            adopted = [
+                adopt(job, like=submission, session=session, replaces=submission.id if nth == 0 else None)
+                for nth, job in enumerate(found.same_content)
+            ]
+            return Submitted(adopted[0], reused=True)
+        return Submitted(create(submission, session, on_signal=hooks.on_signal), reused=False)
+
+
+def _observe(submission: Submission, session: Session, settle_s: float, on_left: Callable[[float], None]) -> Found:
+    """Watch the service for `settle_s` seconds; return what turned up, empty where nothing did.
+
+    A job that was accepted but lags behind in the lists shows up within that time.
+    """
+    trusted, ambient = session.trusts_metadata, session.ambient
+    started = ambient.monotonic()
+    found = Found((), ())
+    for nth in range(LOOKUPS):
+        due = started + settle_s * nth / (LOOKUPS - 1)
+        while (left := due - ambient.monotonic()) > 0:
+            on_left(started + settle_s - ambient.monotonic())
+            ambient.sleep(min(left, 1.0))
+        found = look_up_unfiltered(session.api, submission, trusts_metadata=trusted)
+        if trusted:
+            found = found + look_up(session.api, submission, trusts_metadata=trusted)
+        if found.own:
+            break
+    return found

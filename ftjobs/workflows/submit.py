@@ -1,0 +1,186 @@
+"""The submission protocol: one job for one content, whatever happens on the way (design, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+from ftjobs.errors import DatasetError, RejectedError, UnavailableError, UsageError
+from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.spec import JobSpec
+from ftjobs.jobs.submission import State, Submission, new_id
+from ftjobs.ledger.budget import BudgetState
+from ftjobs.ledger.locks import submission_lock
+from ftjobs.logs import get_logger
+from ftjobs.money import Usd
+from ftjobs.workflows.adoption import adopt, attach
+from ftjobs.workflows.create import create, resolve
+from ftjobs.workflows.lookup import look_up
+from ftjobs.workflows.session import Session
+from ftjobs.workflows.upload import Source, provide_file
+
+log = get_logger(__name__)
+
+# A recorded submission that never reached the create call is resumed for a day; after that its price and its
+# consent are too old to spend on.
+RESUME_WITHIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a user asked for, priced: the spec, its quote, the files and the tags."""
+
+    spec: JobSpec
+    quote: Quote
+    training: Source
+    validation: Source | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a person is told while it happens: following another process, bytes sent, a signal that waits."""
+
+    on_follow: Callable[[str], None] = lambda _submission_id: None
+    on_sent: Callable[[int, int], None] = lambda _sent, _of: None
+    on_signal: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The submission whose job stands for the order; `reused` where the job existed before this command.
+
+    `budget` is the month's state after this commitment, None without a limit or where nothing was recorded.
+    """
+
+    submission: Submission
+    reused: bool
+    budget: BudgetState | None = None
+
+
+def submit(
+    order: Order,
+    session: Session,
+    *,
+    consent: Callable[[], None],
+    monthly_limit: Usd | None = None,
+    hooks: Hooks | None = None,
+) -> Submitted:
+    """Return the one job of this order, created now or found.
+
+    `consent` is called before anything new is recorded and raises SpendRefusedError to stop. Raises UncertainError
+    where a create call was sent and no job can be found, UnavailableError where the same command resumes later,
+    RejectedError and DatasetError where the submission ended.
+    """
+    ledger, hooks = session.ledger, hooks or Hooks()
+    key = order.spec.content_key(session.account)
+    while True:
+        holder, is_new, budget = ledger.holder(key), False, None
+        if holder is None:
+            consent()
+            recorded = ledger.record(_new_submission(order, key, session), monthly_limit=monthly_limit)
+            holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget
+        log.info("submission.recorded" if is_new else "submission.found", submission_id=holder.id)
+        with submission_lock(ledger.path, holder.id, on_wait=partial(hooks.on_follow, holder.id)):
+            done = _advance(ledger.get(holder.id), order, session, is_new=is_new, hooks=hooks)
+        if done is not None:
+            return Submitted(done.submission, done.reused, budget)
+        # What held the key ended without a model meanwhile, so the key is free for a new submission.
+
+
+def _new_submission(order: Order, key: str, session: Session) -> Submission:
+    now = session.now()
+    return Submission(
+        id=new_id(now, session.ambient.entropy(10)),
+        key=key,
+        state="recorded",
+        profile=session.api.profile.name,
+        account=session.account,
+        recorded_at=now,
+        spec=order.spec,
+        quote=order.quote,
+        tags=order.tags,
+    )
+
+
+def _advance(
+    submission: Submission, order: Order, session: Session, *, is_new: bool, hooks: Hooks
+) -> Submitted | None:
+    """Take the submission as far as it goes, under its lock; None where it ended and its key is free."""
+    match submission.state:
+        case "created":
+            return _revisit(submission, session)
+        case "sending" | "uncertain":
+            # We hold the lock, so whoever sent is gone: only the service knows what came of it.
+            return Submitted(resolve(submission, session), reused=True)
+        case "recorded":
+            if not is_new and session.now() - submission.recorded_at > RESUME_WITHIN:
+                expire(submission, session)
+                return None
+            return _drive(submission, order, session, hooks)
+        case "rejected" | "abandoned":
+            return None
+
+
+def _revisit(submission: Submission, session: Session) -> Submitted | None:
+    """Answer with the job that exists, after asking the service: what we remember of it may be stale."""
+    if submission.job is None:
+        raise ValueError(f"submission {submission.id} is created without a job")
+    job = session.api.retrieve_job(submission.job.id)
+    if job is None:
+        log.warning("job.missing", submission_id=submission.id, job_id=submission.job.id)
+        return Submitted(submission, reused=True)
+    session.ledger.see(job, now=session.now())
+    return None if job.failed else Submitted(session.ledger.get(submission.id), reused=True)
+
+
+def expire(submission: Submission, session: Session) -> None:
+    """End a submission that was recorded and not sent within a day."""
+    message = "it was not sent within a day"
+    session.ledger.close(submission.id, "abandoned", code="expired", message=message, now=session.now())
+    log.info("submission.abandoned", submission_id=submission.id, reason=message)
+
+
+def _drive(submission: Submission, order: Order, session: Session, hooks: Hooks) -> Submitted:
+    """Look, upload and create; what stops this for good voids the submission, an outage leaves it resumable."""
+    ledger, trusted = session.ledger, session.trusts_metadata
+    try:
+        found = look_up(session.api, submission, trusts_metadata=trusted)
+        if found.own:
+            return Submitted(attach(submission, found.own, session), reused=True)
+        if found.same_content:
+            first, *others = found.same_content
+            adopted = adopt(first, like=submission, session=session, replaces=submission.id)
+            for twin in others:
+                adopt(twin, like=submission, session=session)
+            return Submitted(adopted, reused=True)
+        _provide_files(submission, order, session, may_share=trusted, hooks=hooks)
+    except (RejectedError, DatasetError, UsageError) as error:
+        state: State = "rejected" if isinstance(error, RejectedError) else "abandoned"
+        ledger.close(submission.id, state, code=error.code, message=error.message, now=session.now())
+        error.details["submission_id"] = submission.id
+        raise
+    except UnavailableError as error:
+        error.details["submission_id"] = submission.id
+        raise
+    return Submitted(create(ledger.get(submission.id), session, on_signal=hooks.on_signal), reused=False)
+
+
+def _provide_files(
+    submission: Submission, order: Order, session: Session, *, may_share: bool, hooks: Hooks
+) -> None:
+    """Upload what is missing and record the ids.
+
+    Without trustworthy metadata the training file identifies the job, so it is never shared.
+    """
+
+    def provide(source: Source, known_id: str | None) -> str:
+        return provide_file(source, session, known_id=known_id, may_share=may_share, on_sent=hooks.on_sent)
+
+    training = provide(order.training, submission.training_file_id)
+    session.ledger.set_files(submission.id, training=training, validation=submission.validation_file_id)
+    if order.validation is not None:
+        validation = provide(order.validation, submission.validation_file_id)
+        session.ledger.set_files(submission.id, training=training, validation=validation)

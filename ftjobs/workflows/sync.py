@@ -1,0 +1,85 @@
+"""Refresh what is unsettled: usually one request per hundred jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ftjobs.errors import UncertainError
+from ftjobs.jobs.job import Job
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.locks import is_locked
+from ftjobs.logs import get_logger
+from ftjobs.pricing.prices import PriceBook
+from ftjobs.workflows.adoption import adopt
+from ftjobs.workflows.create import resolve
+from ftjobs.workflows.lookup import MARK, SUBMISSION
+from ftjobs.workflows.session import Session
+from ftjobs.workflows.settle import settle
+from ftjobs.workflows.submit import RESUME_WITHIN, expire
+
+log = get_logger(__name__)
+
+# Another page is worth its request only while the last one held at least this many of ours.
+_WORTH_A_PAGE = 2
+
+
+def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_list: str) -> None:
+    """Bring these unsettled trails, all of the session's account, up to date: states, bills, twins, lost replies.
+
+    Raises UnavailableError or RejectedError where the service does not answer; what was learnt until then is
+    recorded.
+    """
+    submissions = [trail.submission for trail in trails]
+    for submission in submissions:
+        if submission.job is None and not is_locked(session.ledger.path, submission.id):
+            _look_after(session.ledger.get(submission.id), session)
+    following = [each for each in submissions if each.job is not None]
+    for job in _fetch({each.job.id for each in following if each.job}, session):
+        _take_in(job, following, session)
+    for submission in submissions:
+        current = session.ledger.get(submission.id)
+        settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
+
+
+def _look_after(submission: Submission, session: Session) -> None:
+    """Look again for what a create call made; give up what was never sent within a day."""
+    if submission.state in {"sending", "uncertain"}:
+        try:
+            resolve(submission, session, pauses_s=[0])
+        except UncertainError as error:
+            log.info("submission.still_uncertain", submission_id=submission.id, reason=error.message)
+    elif submission.state == "recorded" and session.now() - submission.recorded_at > RESUME_WITHIN:
+        expire(submission, session)
+
+
+def _fetch(wanted: set[str], session: Session) -> Iterable[Job]:
+    """Yield the wanted jobs, and others of ours on the way; those that the lists do not show, one by one."""
+    left, after = set(wanted), None
+    while len(left) > 1:
+        page = session.api.list_jobs(metadata=MARK if session.trusts_metadata else None, after=after)
+        hits = {job.id for job in page.jobs} & left
+        left -= hits
+        yield from (job for job in page.jobs if job.id in hits or SUBMISSION in job.metadata)
+        if page.after is None or len(hits) < _WORTH_A_PAGE:
+            break
+        after = page.after
+    for job_id in sorted(left):
+        job = session.api.retrieve_job(job_id)
+        if job is None:
+            log.warning("job.missing", job_id=job_id)
+        else:
+            yield job
+
+
+def _take_in(job: Job, following: Sequence[Submission], session: Session) -> None:
+    known = next((each for each in following if each.job and each.job.id == job.id), None)
+    if known is not None:
+        if known.job and known.job.status != job.status:
+            log.info("job.status_changed", job_id=job.id, submission_id=known.id, status=job.status)
+        session.ledger.see(job, now=session.now())
+        return
+    owner = next((each for each in following if each.id == job.metadata.get(SUBMISSION)), None)
+    if owner is not None:
+        log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
+        adopt(job, like=owner, session=session)

@@ -1,0 +1,96 @@
+"""Local bytes as a remote file that is ready for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjobs.ambient import Ambient
+from ftjobs.errors import DatasetError, RejectedError, UnavailableError
+from ftjobs.logs import get_logger
+from ftjobs.provider.api import Api, RemoteFile
+from ftjobs.workflows.session import Session
+
+log = get_logger(__name__)
+
+MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+# Services that track no file status answer none: then the create call is the judge.
+_READY = frozenset({"processed", None})
+_GONE = frozenset({"error", "deleted", "deleting"})
+_WAIT_S = 30 * 60
+_POLL_INITIAL_S, _POLL_MAX_S = 0.2, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as it was surveyed."""
+
+    path: Path
+    sha256: str
+    bytes: int
+
+
+def provide_file(
+    source: Source,
+    session: Session,
+    *,
+    known_id: str | None,
+    may_share: bool,
+    on_sent: Callable[[int, int], None],
+) -> str:
+    """Return the id of a remote file with these bytes, ready for training.
+
+    `known_id` is an earlier upload of this submission. With `may_share`, an upload of the same bytes by another
+    submission serves too. DatasetError where the local file changed since the survey; RejectedError where the
+    service refuses the file; UnavailableError after 30 minutes without an answer.
+    """
+    api, ledger, account = session.api, session.ledger, session.account
+    candidate = known_id or (ledger.known_file(account, source.sha256) if may_share else None)
+    remote = api.retrieve_file(candidate) if candidate else None
+    if remote is None or remote.status in _GONE:
+        _refuse_oversize(source)
+        remote = api.upload(
+            source.path,
+            name=f"{source.path.stem[:80]}-{source.sha256[:16]}.jsonl",
+            sha256=source.sha256,
+            on_progress=lambda sent: on_sent(sent, source.bytes),
+        )
+        ledger.remember_file(remote.id, account=account, sha256=source.sha256, now=session.now())
+        log.info("file.uploaded", file_id=remote.id, bytes=source.bytes, sha256=source.sha256)
+    return _wait_until_ready(remote, api, session.ambient)
+
+
+def _refuse_oversize(source: Source) -> None:
+    if source.bytes > MAX_UPLOAD_BYTES:
+        raise DatasetError(
+            "file_too_large",
+            f"{source.path} has {source.bytes:,} bytes; this version uploads at most {MAX_UPLOAD_BYTES:,}.",
+            next_step="Train on a smaller file.",
+            path=str(source.path),
+        )
+
+
+def _wait_until_ready(remote: RemoteFile, api: Api, ambient: Ambient) -> str:
+    deadline, interval = ambient.monotonic() + _WAIT_S, _POLL_INITIAL_S
+    current: RemoteFile | None = remote
+    while current is not None and current.status not in _READY | _GONE:
+        if ambient.monotonic() >= deadline:
+            raise UnavailableError(
+                "file_not_ready",
+                f"File {remote.id} was still {current.status} after {_WAIT_S // 60} minutes.",
+                next_step="Run the same command again later, it goes on with this file.",
+                file_id=remote.id,
+            )
+        ambient.sleep(interval)
+        interval = min(interval * 1.5, _POLL_MAX_S)
+        current = api.retrieve_file(remote.id)
+    if current is None or current.status in _GONE:
+        reason = (current.status_details if current else None) or "no reason given"
+        raise RejectedError(
+            "file_refused",
+            f"The API refused file {remote.id}: {reason}.",
+            next_step="Run `ftjobs check` on the file, mend it, and submit again.",
+            file_id=remote.id,
+        )
+    return current.id
