@@ -1,0 +1,178 @@
+"""The composition root: builds what a command works with, each part when it is first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from ftjobs import logs
+from ftjobs.ambient import Ambient
+from ftjobs.config import DEFAULT, Secret, Settings, api_key, load_settings
+from ftjobs.errors import ConfigError
+from ftjobs.provider.profiles import Profile, choose_profile
+
+if TYPE_CHECKING:
+    from ftjobs.ledger.entries import Trail
+    from ftjobs.ledger.store import Ledger
+    from ftjobs.pricing.prices import PriceBook
+    from ftjobs.provider.retrying import Retry
+    from ftjobs.workflows.session import Session
+
+log = logs.get_logger(__name__)
+
+SANDBOX_KEY = "sk-sandbox"
+
+
+class App:
+    """One command's settings, profile, ledger and sessions; ConfigError and LedgerError where they are touched."""
+
+    def __init__(
+        self,
+        *,
+        flags: Mapping[str, object | None],
+        config_file: Path | None,
+        verbosity: int,
+        environ: Mapping[str, str] | None = None,
+        ambient: Ambient | None = None,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self.ambient = ambient or Ambient()
+        self.settings: Settings = load_settings(
+            flags=flags,
+            environ=self._environ,
+            cwd=Path.cwd(),
+            config_file=config_file,
+            user_config_dir=Path(platformdirs.user_config_dir("ftjobs")),
+        )
+        logs.configure(style=self.settings.log, verbosity=verbosity)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The service that this command talks to."""
+        return choose_profile(self.settings)
+
+    @property
+    def sandbox_dir(self) -> Path:
+        """Where the sandbox keeps its state and its own ledger."""
+        return self._data_dir / "sandbox"
+
+    @property
+    def _data_dir(self) -> Path:
+        return Path(platformdirs.user_data_dir("ftjobs"))
+
+    @property
+    def ledger_url(self) -> str:
+        """The ledger in use. The sandbox has its own unless one is named for this very command or shell."""
+        origin = self.settings.origins.get("ledger_url", DEFAULT)
+        named_here = origin.startswith(("--", "FTJOBS_"))
+        if self.settings.ledger_url and (named_here or not self.profile.is_sandbox):
+            return self.settings.ledger_url
+        folder = self.sandbox_dir if self.profile.is_sandbox else self._data_dir
+        return f"sqlite:///{folder / 'ledger.sqlite3'}"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, made where there is none, with its orphans taken in."""
+        from ftjobs.ledger.engine import ledger_path
+        from ftjobs.ledger.orphans import take_in_orphans
+        from ftjobs.ledger.store import Ledger
+
+        stamp = "sandbox" if self.profile.is_sandbox else "real"
+        ledger = Ledger(ledger_path(self.ledger_url), stamp=stamp)
+        take_in_orphans(
+            ledger,
+            now=self.ambient.now(),
+            on_taken=lambda submission_id, job: log.warning(
+                "orphan.recorded", submission_id=submission_id, job_id=job.id
+            ),
+        )
+        return ledger
+
+    @cached_property
+    def prices(self) -> PriceBook:
+        """The bundled price lists and the user's own."""
+        from ftjobs.pricing.prices import load_prices
+
+        return load_prices(self.settings.price_tables)
+
+    @contextmanager
+    def session(self, profile: Profile | None = None) -> Iterator[Session]:
+        """Open a session on `profile` (default: this command's); the sandbox is served while it lasts."""
+        from ftjobs.provider.api import Api
+        from ftjobs.workflows.session import Session
+
+        chosen = profile or self.profile
+        with ExitStack() as stack:
+            if chosen.is_sandbox:
+                chosen = replace(chosen, base_url=stack.enter_context(_serve(self.sandbox_dir)))
+                key = Secret(SANDBOX_KEY, "sandbox")
+            else:
+                key = api_key(self._environ, chosen.api_key_env)
+                logs.register_secret(key.reveal())
+            api = Api(chosen, key, now=self.ambient.now, sleep=self.ambient.sleep, on_retry=_announce)
+            stack.callback(api.close)
+            yield Session(api, self.ledger, self.ambient)
+
+    def sync(self, trails: Sequence[Trail]) -> None:
+        """Refresh these unsettled trails, account by account; one that cannot be asked does not hide another.
+
+        The first failure is raised once every account was tried.
+        """
+        from ftjobs.errors import FtjobsError
+        from ftjobs.workflows.sync import sync
+
+        failures: list[FtjobsError] = []
+        accounts = sorted({(trail.submission.profile, trail.submission.account) for trail in trails})
+        for name, account in accounts:
+            ours = [t for t in trails if (t.submission.profile, t.submission.account) == (name, account)]
+            try:
+                with self.session(self.profile_of(name, account)) as session:
+                    sync(ours, session, prices=self.prices, price_list=self.settings.price_list)
+            except FtjobsError as error:
+                log.info("sync.failed", profile=name, reason=error.message)
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def profile_of(self, name: str, account: str) -> Profile:
+        """Return the profile under which a job of this account can be asked about; ConfigError where none can."""
+        profile = self.profile if name == self.profile.name else choose_profile(self.settings, name)
+        if profile.account != account:
+            raise ConfigError(
+                "other_account",
+                f"Jobs of {account.rstrip('|')} are open; profile {name} is {profile.account.rstrip('|')} now.",
+                next_step="Set that account's base URL, organization and project, then run the command again.",
+                account=account,
+            )
+        return profile
+
+
+@contextmanager
+def _serve(state_dir: Path) -> Iterator[str]:
+    try:
+        from ftjobs.sandbox.serving import serve_in_background
+    except ModuleNotFoundError as error:
+        raise no_sandbox(error) from None
+    with serve_in_background(state_dir) as base_url:
+        yield base_url
+
+
+def no_sandbox(error: ModuleNotFoundError) -> ConfigError:
+    """Return the error that says which line installs the sandbox."""
+    return ConfigError(
+        "no_sandbox",
+        f"The sandbox is not installed (no module {error.name}).",
+        next_step="Install it with: pip install 'ftjobs[sandbox]'",
+        key="profile",
+    )
+
+
+def _announce(retry: Retry) -> None:
+    log.warning("api.retry", reason=retry.reason, attempt=retry.attempt, wait_s=round(retry.wait_s, 1))

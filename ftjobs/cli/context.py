@@ -1,0 +1,93 @@
+"""From the options of a command line to the parts it works with, and back to the terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ftjobs.cli.options import QUIET, Globals, globals_of
+from ftjobs.logs import scrub_text
+
+if TYPE_CHECKING:
+    from ftjobs.app import App
+
+_BAR_FROM_BYTES = 4 * 1024 * 1024
+STDIN = "-"
+
+
+def open_app(ctx: typer.Context, **flags: object) -> tuple[App, Globals]:
+    """Return the composition root that these options ask for; `flags` are a verb's own settings."""
+    from ftjobs.app import App
+
+    given = globals_of(ctx)
+    app = App(flags={**given.flags, **flags}, config_file=given.config, verbosity=given.verbosity)
+    given.sandbox = app.profile.is_sandbox
+    return app, given
+
+
+def say(text: str, given: Globals) -> None:
+    """Tell a person something that is no result: on stderr, not with -q."""
+    if given.verbosity != QUIET:
+        print(scrub_text(text), file=sys.stderr)
+
+
+def width() -> int | None:
+    """Return the terminal's width in cells, None where stdout is none: then nothing gives way."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def can_ask() -> bool:
+    """Return whether somebody sits at a terminal to be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """Return whether the answer on the terminal is yes; Enter and end of input are No."""
+    print(f"{scrub_text(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+@contextmanager
+def local_file(name: str) -> Iterator[Path]:
+    """Yield the file to read: the named one, or a private copy of stdin for `-`, gone afterwards."""
+    if name != STDIN:
+        yield Path(name)
+        return
+    handle, copy = tempfile.mkstemp(prefix="ftjobs-", suffix=".jsonl")
+    try:
+        with os.fdopen(handle, "wb") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+        yield Path(copy)
+    finally:
+        Path(copy).unlink(missing_ok=True)
+
+
+@contextmanager
+def progress_bar(label: str, total_bytes: int, given: Globals) -> Iterator[Callable[[int], None]]:
+    """Yield a callback that takes the bytes done so far; a bar shows where a terminal watches a larger file."""
+    if total_bytes < _BAR_FROM_BYTES or not sys.stderr.isatty() or given.verbosity == QUIET:
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total_bytes)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def size_of(path: Path) -> int:
+    """Return the file's size in bytes, 0 where it cannot be told; reading it will say why."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

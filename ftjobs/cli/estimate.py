@@ -1,0 +1,127 @@
+"""`check` and `estimate`: a file before anyone pays for it, offline and without a key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ftjobs.cli.context import local_file, open_app, progress_bar, size_of, width
+from ftjobs.cli.options import print_json
+from ftjobs.errors import UsageError
+
+if TYPE_CHECKING:
+    from ftjobs.app import App
+    from ftjobs.cli.options import Globals
+    from ftjobs.dataset.survey import Survey
+    from ftjobs.models.names import ModelName
+    from ftjobs.workflows.appraise import Terms
+
+INVALID_DATASET = 4
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="Training file (JSONL), or - for stdin.")]
+Method = Annotated[Literal["supervised"], typer.Option("--method", help="Fine-tuning method.")]
+Epochs = Annotated[
+    str | None,
+    typer.Option("--epochs", metavar="N|auto", help="Epochs; without it the published rule's number, pinned."),
+]
+
+
+def check(
+    ctx: typer.Context,
+    data: Data,
+    *,
+    model: Annotated[str, typer.Option("--model", metavar="M", help="Model to fine-tune.")],
+    method: Method = "supervised",
+) -> int:
+    """Find every problem of a training file, with its line; exits 4 if one is an error."""
+    from ftjobs.reports.check import check_json, check_text
+
+    _app, given = open_app(ctx)
+    found = surveyed(data, resolved(model), given)
+    if given.json:
+        print_json(check_json(found, sandbox=given.sandbox))
+    else:
+        print(check_text(found))
+    return INVALID_DATASET if found.errors else 0
+
+
+def estimate(
+    ctx: typer.Context,
+    data: Data,
+    *,
+    model: Annotated[
+        str, typer.Option("--model", metavar="M[,M…]", help="Model to fine-tune; several stand side by side.")
+    ],
+    epochs: Epochs = None,
+    method: Method = "supervised",
+    price_list: Annotated[
+        str | None, typer.Option("--price-list", metavar="L", help="Price list: openai, guide-2026 or user.")
+    ] = None,
+) -> None:
+    """Price a training file: tokens and dollars as a range. Works offline, without a key."""
+    from ftjobs.reports.estimate import estimates_json, estimates_text
+    from ftjobs.workflows.appraise import estimate_for, require_valid
+
+    app, given = open_app(ctx, price_list=price_list)
+    models = [resolved(name.strip()) for name in model.split(",")]
+    terms = terms_of(app, epochs=epochs, method=method)
+    surveys: dict[tuple[str, int | None], Survey] = {}  # models that count alike share a pass
+    estimates = []
+    with local_file(data) as path:
+        for each in models:
+            shape = (each.base.encoding, each.base.max_example_tokens)
+            if shape not in surveys:
+                surveys[shape] = surveyed(str(path), each, given, named=data)
+                require_valid(surveys[shape])
+            estimates.append(estimate_for(each, surveys[shape], terms))
+    found = next(iter(surveys.values()))
+    if given.json:
+        print_json(estimates_json(found, estimates, sandbox=given.sandbox))
+    else:
+        print(estimates_text(found, estimates, width=width()))
+
+
+def resolved(model: str) -> ModelName:
+    """Return the model that an option names; UsageError where it names none."""
+    from ftjobs.models.catalog import load_catalog
+    from ftjobs.models.names import resolve
+
+    return resolve(model, load_catalog())
+
+
+def terms_of(app: App, *, epochs: str | None, method: str) -> Terms:
+    """Return the terms that the options and the settings make."""
+    from ftjobs.workflows.appraise import Terms
+
+    return Terms(
+        epochs=parsed_epochs(epochs),
+        method=method,
+        profile=app.profile,
+        prices=app.prices,
+        price_list=app.settings.price_list,
+        on=app.ambient.now().date(),
+    )
+
+
+def surveyed(data: str, model: ModelName, given: Globals, *, named: str | None = None) -> Survey:
+    """Return the survey of a file, under the name that the user typed: a copy of stdin has none worth showing."""
+    from ftjobs.workflows.appraise import survey_for
+
+    with local_file(data) as path, progress_bar("counting", size_of(path), given) as on_progress:
+        return replace(survey_for(model, path, on_progress=on_progress), path=named or data)
+
+
+def parsed_epochs(text: str | None) -> int | Literal["auto"] | None:
+    """Return the epochs that an option names; UsageError where it names none."""
+    if text is None or text == "auto":
+        return "auto" if text else None
+    if text.isascii() and text.isdigit() and len(text) <= 4:
+        return int(text)
+    raise UsageError(
+        "epochs_out_of_range",
+        f"{text!r} epochs cannot be trained.",
+        next_step="Give --epochs a number from 1 to 50, or auto.",
+        epochs=text,
+    )

@@ -1,0 +1,191 @@
+"""The options that every verb shares, before it and after it, and where they land."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ftjobs import __version__
+from ftjobs.errors import UsageError, nearest
+from ftjobs.reports.envelope import dumps
+
+QUIET: Final = -1
+VERBOSE: Final = 1
+
+
+@dataclass(slots=True)
+class Globals:
+    """What the global options said, None where nothing; `ctx.obj` of every command. The later place wins.
+
+    `verbosity` is -1 (-q), 0 or 1 (-v). `sandbox` is set by whoever resolves the profile, and stamps errors.
+    """
+
+    profile: str | None = None
+    config: Path | None = None
+    ledger_url: str | None = None
+    json: bool = False
+    verbosity: int = 0
+    sandbox: bool = False
+
+    @property
+    def flags(self) -> Mapping[str, object | None]:
+        """Return the settings that flags gave, as `load_settings` takes them."""
+        return {"profile": self.profile, "ledger_url": self.ledger_url}
+
+
+def globals_of(ctx: typer.Context) -> Globals:
+    """Return the global options of this command line."""
+    found = ctx.find_object(Globals)
+    if found is None:
+        raise RuntimeError("a command runs under the root, which brings the Globals")
+    return found
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """One line of JSON is on stdout, in ASCII where its encoding cannot hold the text."""
+    text = dumps(value)
+    if not encodable(text, sys.stdout):
+        text = dumps(value, ascii_only=True)
+    print(text)
+
+
+def encodable(text: str, stream: Any) -> bool:
+    """Return whether `stream`'s encoding holds every character of `text`."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Verb(TyperCommand):
+    """A command that takes the global options too, and lists them last in its help."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *_shared()]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The help names arguments, options and global options."""
+        _write(formatter, _records(self, ctx, shared=False))
+        _write(formatter, _records(self, ctx, shared=True))
+
+
+class Family(TyperGroup):
+    """A command with sub-commands that takes the global options too and knows the nearest command."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *_shared()]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The help names commands, options and global options."""
+        self.format_commands(ctx, formatter)
+        _write(formatter, _records(self, ctx, shared=False))
+        _write(formatter, _records(self, ctx, shared=True))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that `args` start with; UsageError names the nearest where there is none."""
+        known = self.list_commands(ctx)
+        if args[0] in known or args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        close = nearest(args[0], known)
+        raise UsageError(
+            "unknown_command",
+            f"there is no command {args[0]!r}",
+            next_step=f"did you mean {close!r}?" if close else f"`{ctx.command_path} --help` lists the commands",
+            command=args[0],
+            nearest=close,
+        )
+
+
+def _records(command: Any, ctx: Any, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
+    titles = {"argument": "Arguments", "option": "Global options" if shared else "Options"}
+    records: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        is_shared = param in _shared() or param is command.get_help_option(ctx)
+        if is_shared is shared and (record := param.get_help_record(ctx)):
+            records.setdefault(titles[param.param_type_name], []).append(record)
+    return records
+
+
+def _write(formatter: Any, sections: Mapping[str, list[tuple[str, str]]]) -> None:
+    for title, records in sections.items():
+        with formatter.section(title):
+            formatter.write_dl(records)
+
+
+def _store(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
+    """The option's value lands in the Globals; one that was not given leaves an earlier place alone."""
+    if value is None or value is False:
+        return
+    found = globals_of(ctx)
+    match param.name:
+        case "verbose":
+            found.verbosity = VERBOSE
+        case "quiet":
+            found.verbosity = QUIET
+        case name:
+            setattr(found, name, value)
+
+
+def _show_version(ctx: typer.Context, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        print(f"ftjobs {__version__}")
+        raise typer.Exit
+
+
+def _declare(
+    *,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Service to use.", callback=_store, expose_value=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Settings file in place of the user's own.",
+            callback=_store,
+            expose_value=False,
+        ),
+    ] = None,
+    ledger_url: Annotated[
+        str | None,
+        typer.Option("--ledger", metavar="URL", help="Ledger to use.", callback=_store, expose_value=False),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON, failures too.", callback=_store, expose_value=False),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("-v", "--verbose", help="Show what happens.", callback=_store, expose_value=False),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("-q", "--quiet", help="Show errors only.", callback=_store, expose_value=False),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version.", callback=_show_version, expose_value=False, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Declare the options; typer builds them from this signature as it does a verb's own."""
+
+
+@cache
+def _shared() -> tuple[Any, ...]:
+    holder = typer.Typer(add_completion=False)
+    holder.command()(_declare)
+    return tuple(typer.main.get_command(holder).params)

@@ -1,0 +1,54 @@
+"""`sandbox serve`: the loopback service alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ftjobs.cli.context import open_app, say
+from ftjobs.cli.options import Family, Verb
+from ftjobs.errors import UsageError
+
+PORT = 8787
+
+app = typer.Typer(cls=Family, help="A loopback service with the same API, for practice.", no_args_is_help=True)
+
+
+@app.callback()
+def _family() -> None:
+    """Make `serve` a word of its own although it is the only one so far."""
+
+
+@app.command(cls=Verb)
+def serve(
+    ctx: typer.Context,
+    *,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = PORT,
+) -> None:
+    """Serve the sandbox on 127.0.0.1 until Ctrl-C, and print the lines to export. Nothing costs money there."""
+    root, given = open_app(ctx, profile="sandbox")
+    from ftjobs.app import SANDBOX_KEY, no_sandbox
+
+    try:
+        from ftjobs.sandbox.serving import serve_forever
+    except ModuleNotFoundError as error:
+        raise no_sandbox(error) from None
+
+    def announce(base_url: str) -> None:
+        print(f"export OPENAI_BASE_URL={base_url}")
+        print(f"export OPENAI_API_KEY={SANDBOX_KEY}")
+        print(f"export FTJOBS_LEDGER_URL=sqlite:///{root.sandbox_dir / 'served.sqlite3'}", flush=True)
+        say("serving the sandbox; run these lines in another shell, end with Ctrl-C", given)
+
+    try:
+        serve_forever(root.sandbox_dir, port=port, announce=announce)
+    except OSError as error:
+        raise UsageError(
+            "port_in_use",
+            f"The sandbox cannot be served on port {port}: {error.strerror}.",
+            next_step="Name another port with --port, or 0 for a free one.",
+            port=port,
+        ) from None

@@ -1,0 +1,301 @@
+"""`submit`: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ftjobs.cli.context import STDIN, ask, can_ask, local_file, open_app, progress_bar, say
+from ftjobs.cli.estimate import Epochs, Method, resolved, surveyed, terms_of
+from ftjobs.cli.options import Globals, print_json
+from ftjobs.errors import InterruptedByUserError, RejectedError, UsageError
+from ftjobs.money import Usd
+
+if TYPE_CHECKING:
+    from ftjobs.app import App
+    from ftjobs.pricing.estimate import Estimate
+    from ftjobs.workflows.plan import Files, Request
+    from ftjobs.workflows.session import Session
+    from ftjobs.workflows.submit import Hooks, Submitted
+
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What the options allow to spend, and whether a person may be asked."""
+
+    max_cost: Usd | None
+    yes: bool
+    may_ask: bool
+
+
+def submit(
+    ctx: typer.Context,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Training file (JSONL), or - for stdin.")
+    ] = None,
+    *,
+    model: Annotated[str | None, typer.Option("--model", metavar="M", help="Model to fine-tune.")] = None,
+    validation: Annotated[
+        str | None, typer.Option("--validation", metavar="F", help="Validation file (JSONL).")
+    ] = None,
+    method: Method = "supervised",
+    epochs: Epochs = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="N", min=1, max=256, help="Examples per step.")
+    ] = None,
+    lr_multiplier: Annotated[
+        float | None, typer.Option("--lr-multiplier", metavar="X", help="Learning rate multiplier.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, max=MAX_SEED, help="Seed of the job.")
+    ] = None,
+    suffix: Annotated[
+        str | None, typer.Option("--suffix", metavar="S", help="Part of the fine-tuned model's name.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="K=V", help="Tag for the ledger; repeatable.")
+    ] = None,
+    max_cost: Annotated[
+        str | None, typer.Option("--max-cost", metavar="USD", help="Consent up to this, refuse above.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Consent without being asked.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and price only; send nothing.")] = False,
+    again: Annotated[
+        str | None, typer.Option("--again", metavar="NAME", help="Train the same content anew, as NAME.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Watch the job until it has ended.")] = False,
+    resend: Annotated[
+        str | None, typer.Option("--resend", metavar="SUBMISSION", help="Resolve an uncertain submission.")
+    ] = None,
+) -> int:
+    """Check, price, upload and create a job, once. The same command again answers with the same job."""
+    if resend is not None:
+        _require(data is None and model is None, "--resend takes a submission alone.", f"--resend {resend}")
+        app, given = open_app(ctx)
+        done: Submitted | None = _resend(app, given, resend)
+    else:
+        data = _given(data, "The training file is missing.", "data.jsonl --model gpt-4o-mini")
+        model = _given(model, "The option --model is missing.", f"{data} --model gpt-4o-mini")
+        from ftjobs.workflows.plan import Request
+
+        app, given = open_app(ctx)
+        request = Request(
+            model=resolved(model),
+            method=method,
+            batch_size=batch_size,
+            learning_rate_multiplier=lr_multiplier,
+            seed=seed,
+            suffix=suffix,
+            again=again,
+            tags=_tags(tag or []),
+        )
+        limits = _Limits(_usd(max_cost), yes, may_ask=data != STDIN and can_ask() and not given.json)
+        with _going_on(f"ftjobs submit {data} --model {model}"):
+            done = _submit(
+                app, given, request, limits, data=data, validation=validation, epochs=epochs, dry_run=dry_run
+            )
+    if done is None or not wait:
+        return 0
+    from ftjobs.cli.status import follow
+
+    return follow(app, given, [done.submission.id])
+
+
+def _submit(
+    app: App,
+    given: Globals,
+    request: Request,
+    limits: _Limits,
+    *,
+    data: str,
+    validation: str | None,
+    epochs: str | None,
+    dry_run: bool,
+) -> Submitted | None:
+    """Go from files to a job; None for a dry run."""
+    from ftjobs.workflows.appraise import estimate_for
+    from ftjobs.workflows.gate import require_price
+    from ftjobs.workflows.plan import order_of
+    from ftjobs.workflows.submit import submit as submit_order
+
+    today = app.ambient.now().date()
+    if app.profile.uses_catalog_dates:
+        _refuse_gone(app, request, request.model.base.shutdown_date, today)
+    terms = terms_of(app, epochs=epochs, method=request.method)
+    with ExitStack() as stack:
+        training_path = stack.enter_context(local_file(data))
+        files = _surveyed_files(request, given, data, training_path, validation)
+        if dry_run:
+            estimate = estimate_for(request.model, files.training, terms)
+            require_price(estimate)
+            _show_plan(estimate, given)
+            return None
+        session = stack.enter_context(app.session())
+        told = None if app.profile.uses_catalog_dates else _shutdown_date(session, request.model.sent)
+        _refuse_gone(app, request, told, today)
+        estimate = estimate_for(request.model, files.training, terms, shutdown_date=told)
+        high = require_price(estimate)
+        done = submit_order(
+            order_of(request, files, estimate, on=today),
+            session,
+            consent=lambda: _consent(app, given, estimate, high, limits),
+            monthly_limit=app.settings.budget_monthly_usd,
+            hooks=stack.enter_context(_hooks(given, files.training.bytes)),
+        )
+    _show(done, given, estimate)
+    return done
+
+
+def _surveyed_files(
+    request: Request, given: Globals, data: str, training_path: Path, validation: str | None
+) -> Files:
+    from ftjobs.workflows.appraise import require_valid
+    from ftjobs.workflows.plan import Files
+
+    training = surveyed(str(training_path), request.model, given, named=data)
+    require_valid(training)
+    if validation is None:
+        return Files(training, training_path)
+    held_out = surveyed(validation, request.model, given)
+    require_valid(held_out, for_validation=True)
+    return Files(training, training_path, held_out, Path(validation))
+
+
+def _refuse_gone(app: App, request: Request, shutdown_date: date | None, today: date) -> None:
+    from ftjobs.models.catalog import load_catalog
+    from ftjobs.workflows.gate import refuse_gone
+
+    ends_on = load_catalog().creation_ends_on if app.profile.uses_catalog_dates else None
+    refuse_gone(request.model, shutdown_date=shutdown_date, creation_ends_on=ends_on, on=today)
+
+
+def _shutdown_date(session: Session, model: str) -> date | None:
+    """Return what the service says; one that has no such answer leaves it unknown."""
+    try:
+        return session.api.shutdown_date(model)
+    except RejectedError:
+        return None
+
+
+def _consent(app: App, given: Globals, estimate: Estimate, high: Usd, limits: _Limits) -> None:
+    from ftjobs.reports.estimate import epochs_text
+    from ftjobs.reports.numbers import usd_range
+    from ftjobs.workflows.gate import require_consent
+
+    price = estimate.price
+    say(
+        f"estimate {usd_range(estimate.cost)}: {estimate.model.base.name}, {epochs_text(estimate.epochs)} epochs, "
+        f"price list {price.price_list if price else 'unknown'}",
+        given,
+    )
+    for warning in estimate.warnings:
+        say(f"note: {warning}", given)
+    require_consent(
+        high,
+        confirm_above=app.settings.confirm_above_usd,
+        max_cost=limits.max_cost,
+        yes=limits.yes,
+        ask=(lambda: ask(f"Submit a job that may cost up to {high.display()}?")) if limits.may_ask else None,
+    )
+
+
+def _resend(app: App, given: Globals, reference: str) -> Submitted:
+    from ftjobs.workflows.resend import resend
+
+    submission = app.ledger.find(reference)
+    settle_s = app.settings.settle_s
+    say(f"watching for {settle_s:g} s whether submission {submission.id} created a job after all", given)
+    with (
+        _going_on(f"ftjobs submit --resend {submission.id}"),
+        app.session(app.profile_of(submission.profile, submission.account)) as session,
+        _hooks(given, 0) as hooks,
+    ):
+        done = resend(submission.id, session, settle_s=settle_s, hooks=hooks)
+    _show(done, given, None)
+    return done
+
+
+@contextmanager
+def _hooks(given: Globals, upload_bytes: int) -> Iterator[Hooks]:
+    from ftjobs.workflows.submit import Hooks
+
+    with progress_bar("uploading", upload_bytes, given) as on_sent:
+        yield Hooks(
+            on_follow=lambda held: say(f"another process is submitting this ({held}); waiting for it", given),
+            on_sent=lambda sent, _of: on_sent(sent),
+            on_signal=lambda: say(
+                "one moment: a create call is under way and must be recorded (up to 60 s)", given
+            ),
+        )
+
+
+@contextmanager
+def _going_on(command: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedByUserError(
+            "interrupted",
+            "Interrupted; nothing is lost.",
+            next_step=f"Run `{command}` again with the same options: it goes on where it stopped.",
+        ) from None
+
+
+def _show(done: Submitted, given: Globals, estimate: Estimate | None) -> None:
+    from ftjobs.reports.estimate import estimate_json
+    from ftjobs.reports.submission import submission_json, submission_text
+
+    if done.budget is not None and done.budget.warns:
+        say(f"note: {done.budget.sentence()}", given)
+    if given.json:
+        fuller = estimate_json(estimate) if estimate and not done.reused else None
+        print_json(submission_json(done.submission, reused=done.reused, sandbox=given.sandbox, estimate=fuller))
+    else:
+        print(submission_text(done.submission, reused=done.reused))
+
+
+def _show_plan(estimate: Estimate, given: Globals) -> None:
+    from ftjobs.reports.estimate import epochs_text, estimate_json
+    from ftjobs.reports.numbers import usd_range
+    from ftjobs.reports.submission import plan_json
+
+    if given.json:
+        print_json(plan_json(estimate_json(estimate), sandbox=given.sandbox))
+    else:
+        epochs = epochs_text(estimate.epochs)
+        print(f"would submit {estimate.model.base.name}, {epochs} epochs: {usd_range(estimate.cost)}")
+        print("nothing was sent")
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    tags = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        _require(bool(equals and key), f"{pair!r} is no tag.", "… --tag project=support")
+        tags[key] = value
+    return tags
+
+
+def _usd(text: str | None) -> Usd | None:
+    try:
+        return None if text is None else Usd.parse(text)
+    except ValueError as error:
+        raise UsageError("bad_amount", f"{error}.", next_step="Write it like --max-cost 12.50") from None
+
+
+def _given(value: str | None, message: str, example: str) -> str:
+    _require(value is not None, message, example)
+    return value or ""
+
+
+def _require(holds: bool, message: str, example: str) -> None:
+    if not holds:
+        raise UsageError("usage", message, next_step=f"Write it like: ftjobs submit {example}")

@@ -1,0 +1,51 @@
+"""The one JSON shape of everything `--json` prints."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from ftjobs.logs import clean
+from ftjobs.money import Usd, UsdPer1M
+from ftjobs.periods import iso
+
+__all__ = ["clean", "dumps", "envelope"]
+
+# Legal in JSON text, but a terminal or a line reader would act on them; C0 is escaped by json itself.
+_UNSAFE = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def envelope(what: str, version: int = 1, *, sandbox: bool = False, **fields: object) -> dict[str, Any]:
+    """Return `{"schema": "ftjobs.<what>/<version>", …fields}`; "sandbox": true is there only where it is."""
+    stamp = {"sandbox": True} if sandbox else {}
+    return {"schema": f"ftjobs.{what}/{version}", **stamp, **fields}
+
+
+def dumps(value: Mapping[str, object], *, ascii_only: bool = False) -> str:
+    """Return one line of JSON that any strict reader takes.
+
+    Usd and UsdPer1M become decimal strings, instants ISO UTC, dates ISO; lone surrogates U+FFFD. TypeError
+    on any other type and on a naive datetime, ValueError on NaN and infinities.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+    if _SURROGATES.search(text):
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if ascii_only:
+        return json.dumps(json.loads(text))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _plain(value: object) -> str:
+    match value:
+        case Usd() | UsdPer1M():
+            return value.plain()
+        case datetime() if value.tzinfo is not None:
+            return iso(value)
+        case date() if not isinstance(value, datetime):
+            return value.isoformat()
+        case _:
+            raise TypeError(f"{type(value).__name__} has no JSON form here")

@@ -1,0 +1,159 @@
+"""Estimates, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ftjobs.dataset.survey import Survey
+from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.submission import Submission
+from ftjobs.money import Usd
+from ftjobs.pricing.estimate import Epochs, Estimate
+from ftjobs.pricing.prices import Price
+from ftjobs.ranges import Range
+from ftjobs.reports.check import dataset_json, problem_lines, size_text
+from ftjobs.reports.envelope import clean, envelope
+from ftjobs.reports.numbers import UNKNOWN, token_range, usd_range
+from ftjobs.reports.table import Column, table
+
+
+def range_json(values: Range[Any] | None) -> dict[str, Any] | None:
+    """Return low, expected, high; null for what is unknown."""
+    return None if values is None else {"low": values.low, "expected": values.expected, "high": values.high}
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """Return one element of `estimates[]`."""
+    return {
+        "model": estimate.model.requested,
+        "base_model": estimate.model.base.name,
+        "method": estimate.method,
+        "epochs": {**(range_json(estimate.epochs.count) or {}), "source": estimate.epochs.source},
+        "estimated_tokens": range_json(estimate.estimated_tokens),
+        "estimated_cost_usd": range_json(estimate.cost),
+        "price": _price_json(estimate.price),
+        "shutdown_date": estimate.shutdown_date,
+        "warnings": list(estimate.warnings),
+    }
+
+
+def recorded_estimate_json(submission: Submission) -> dict[str, Any] | None:
+    """Return the same element for what a submission recorded, null where it recorded none."""
+    quote, spec = submission.quote, submission.spec
+    if quote is None:
+        return None
+    return {
+        "model": spec.requested_model if spec else None,
+        "base_model": spec.base_model if spec else None,
+        "method": spec.method if spec else None,
+        "epochs": {
+            **(range_json(quote.epochs) or {}),
+            "source": None if spec is None else _epochs_source(submission),
+        },
+        "estimated_tokens": range_json(quote.estimated_tokens),
+        "estimated_cost_usd": range_json(quote.cost),
+        "price": {
+            "usd_per_1m": quote.usd_per_1m,
+            "list": quote.price_list,
+            "effective_from": quote.effective_from,
+            "source": quote.price_source,
+        },
+        "shutdown_date": None,
+        "warnings": [],
+    }
+
+
+def _epochs_source(submission: Submission) -> str:
+    return "auto" if submission.spec and submission.spec.n_epochs == "auto" else "pinned"
+
+
+def _price_json(price: Price | None) -> dict[str, Any] | None:
+    if price is None:
+        return None
+    return {
+        "usd_per_1m": price.training_usd_per_1m,
+        "list": price.price_list,
+        "effective_from": price.effective_from,
+        "source": price.source,
+    }
+
+
+def estimates_json(survey: Survey, estimates: Sequence[Estimate], *, sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.estimate/1`."""
+    return envelope(
+        "estimate",
+        sandbox=sandbox,
+        dataset=dataset_json(survey),
+        estimates=[estimate_json(estimate) for estimate in estimates],
+    )
+
+
+def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int | None) -> str:
+    """Return the dataset in a line, the models in a table, the prices' sources, then what to mind."""
+    columns = [
+        Column("MODEL"),
+        Column("EPOCHS", right=True),
+        Column("ESTIMATED TOKENS", right=True),
+        Column("USD/1M", right=True, gives_way=1),
+        Column("ESTIMATED COST", right=True),
+    ]
+    rows = [
+        [
+            estimate.model.base.name,
+            epochs_text(estimate.epochs),
+            token_range(estimate.estimated_tokens),
+            estimate.price.training_usd_per_1m.plain()
+            if estimate.price and estimate.price.training_usd_per_1m
+            else UNKNOWN,
+            usd_range(estimate.cost),
+        ]
+        for estimate in estimates
+    ]
+    notes = [line for estimate in estimates for line in price_lines(estimate.price)]
+    warnings = [f"note: {warning}" for estimate in estimates for warning in estimate.warnings]
+    return "\n".join(
+        [
+            size_text(survey),
+            *problem_lines(survey),
+            "",
+            table(columns, rows, width=width),
+            *_unique([*notes, *warnings]),
+        ]
+    )
+
+
+def epochs_text(epochs: Epochs) -> str:
+    """Return the number and where it comes from ("3 by rule", "1–50 auto")."""
+    spread = epochs.count
+    number = str(spread.expected) if spread.low == spread.high else f"{spread.low}–{spread.high}"
+    return f"{number} {'by rule' if epochs.source == 'rule' else epochs.source}"
+
+
+def price_lines(price: Price | None) -> list[str]:
+    """Return where a price comes from, in a line."""
+    if price is None:
+        return []
+    since = f", from {price.effective_from}" if price.effective_from else ""
+    read = f", read {price.read_on}" if price.read_on else ""
+    return [f"price list {price.price_list}{since}{read}: {clean(price.source)}"]
+
+
+def quote_text(quote: Quote | None) -> str:
+    """Return a recorded estimate in a line."""
+    if quote is None:
+        return "no estimate"
+    tokens = token_range(quote.estimated_tokens)
+    return (
+        f"{usd_range(quote.cost)} for {tokens} estimated tokens "
+        f"at ${quote.usd_per_1m.plain()}/1M (price list {quote.price_list})"
+    )
+
+
+def high_of(estimate: Estimate) -> Usd | None:
+    """Return the high estimated cost, None where it is unknown."""
+    return estimate.cost.high if estimate.cost else None
+
+
+def _unique(lines: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(lines))

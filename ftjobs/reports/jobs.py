@@ -1,0 +1,132 @@
+"""Jobs with their trail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.month import Line, percent
+from ftjobs.money import Usd
+from ftjobs.reports.envelope import clean, envelope
+from ftjobs.reports.numbers import UNKNOWN, usd
+from ftjobs.reports.table import Column, table
+
+COLUMNS = (
+    Column("JOB"),
+    Column("STATUS"),
+    Column("MODEL", gives_way=1),
+    Column("EXAMPLES", right=True, gives_way=4),
+    Column("EPOCHS", right=True, gives_way=5),
+    Column("ESTIMATED", right=True),
+    Column("TRAINED TOKENS", right=True, gives_way=3),
+    Column("BILLED", right=True),
+    Column("VARIANCE", right=True, gives_way=2),
+)
+
+
+def line_of(trail: Trail) -> Line:
+    """Return the trail as a line of all time."""
+    return Line(trail, trail.billed_entries)
+
+
+def job_json(line: Line) -> dict[str, Any]:
+    """Return one element of `jobs[]`; what is unknown is null."""
+    submission = line.submission
+    job, quote, estimate = submission.job, submission.quote, line.trail.estimate
+    return {
+        "submission_id": submission.id,
+        "job_id": job.id if job else None,
+        "profile": submission.profile,
+        "status": submission.status,
+        "base_model": base_model(line),
+        "fine_tuned_model": job.fine_tuned_model if job else None,
+        "examples": quote.examples if quote else None,
+        "epochs": epochs_of(line),
+        "estimated_tokens": estimate.tokens if estimate else None,
+        "estimated_cost_usd": estimate.amount if estimate else None,
+        "trained_tokens": line.trained_tokens,
+        "billed_cost_usd": line.billed,
+        "billed_basis": next((entry.basis for entry in line.billed_in if entry.basis), None),
+        "variance_pct": variance_pct(line),
+        "progress": 1.0 if job and job.status == "succeeded" else None,
+        "estimated_finish": job.estimated_finish if job else None,
+        "created_at": job.created_at if job else submission.recorded_at,
+        "finished_at": job.finished_at if job else None,
+        "error": _error(line),
+        "tags": dict(submission.tags),
+    }
+
+
+def jobs_json(trails: Sequence[Trail], *, sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.jobs/1`."""
+    return envelope("jobs", sandbox=sandbox, jobs=[job_json(line_of(trail)) for trail in trails])
+
+
+def jobs_text(lines: Sequence[Line], *, width: int | None) -> str:
+    """Return the table of jobs; unknown bills say so."""
+    return table(COLUMNS, [_row(line) for line in lines], width=width)
+
+
+def _row(line: Line) -> list[str]:
+    submission = line.submission
+    estimate, epochs, tokens = line.trail.estimate, epochs_of(line), line.trained_tokens
+    pct = variance_pct(line)
+    return [
+        submission.job.id if submission.job else submission.id,
+        submission.status,
+        base_model(line) or UNKNOWN,
+        f"{submission.quote.examples:,}" if submission.quote else UNKNOWN,
+        str(epochs) if epochs is not None else "auto",
+        usd(estimate.amount) if estimate else "no estimate",
+        f"{tokens:,}" if tokens is not None else _absent(line),
+        usd(line.billed) if line.billed is not None else _absent(line),
+        f"{'' if pct.startswith('-') else '+'}{pct}%" if pct else "-",
+    ]
+
+
+def _absent(line: Line) -> str:
+    """Return why a number is missing: not yet there, or nobody knows; nothing was created, so nothing is due."""
+    if line.bill_is_unknown:
+        return UNKNOWN
+    return "none" if line.trail.voided else "not yet"
+
+
+def base_model(line: Line) -> str | None:
+    """Return the snapshot that is priced, else the job's own word."""
+    submission = line.submission
+    if submission.spec:
+        return submission.spec.base_model
+    return clean(submission.job.model) if submission.job and submission.job.model else None
+
+
+def epochs_of(line: Line) -> int | None:
+    """Return the service's number of epochs, else the pinned one; None while the service decides."""
+    submission = line.submission
+    if submission.job and submission.job.n_epochs is not None:
+        return submission.job.n_epochs
+    return submission.spec.n_epochs if submission.spec and isinstance(submission.spec.n_epochs, int) else None
+
+
+def variance_pct(line: Line) -> str | None:
+    """Return billed − expected estimate in percent of the estimate, None where one of them is unknown."""
+    if line.variance is None or line.settled_estimate is None:
+        return None
+    return percent(line.variance, line.settled_estimate)
+
+
+def _error(line: Line) -> dict[str, str | None] | None:
+    submission = line.submission
+    job = submission.job
+    if job and job.error_code:
+        return {"code": job.error_code, "message": job.error_message}
+    if submission.error_code or submission.error_message:
+        return {"code": submission.error_code, "message": submission.error_message}
+    return None
+
+
+def money_so_far(trails: Sequence[Trail]) -> str:
+    """Return in a line what is billed and what is still committed."""
+    billed = sum((trail.billed.nano for trail in trails if trail.billed), 0)
+    committed = sum(trail.commitment.nano for trail in trails)
+    return f"{Usd(billed).display()} billed, {Usd(committed).display()} committed"

@@ -1,0 +1,82 @@
+"""The cost trail of a period."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from ftjobs.ledger.budget import BudgetState
+from ftjobs.ledger.month import MonthReport
+from ftjobs.periods import Period, month_of
+from ftjobs.reports.envelope import envelope
+from ftjobs.reports.jobs import job_json, jobs_text
+from ftjobs.reports.numbers import count
+
+
+def month_json(report: MonthReport, *, sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.ledger/1`."""
+    totals = report.totals
+    return envelope(
+        "ledger",
+        sandbox=sandbox,
+        period={
+            "start": report.period.start if report.period else None,
+            "end": report.period.end if report.period else None,
+        },
+        as_of=None,
+        digest=report.digest,
+        jobs=[job_json(line) for line in report.lines],
+        totals={
+            "jobs": totals.jobs,
+            "unsettled_jobs": totals.unsettled_jobs,
+            "estimated_tokens": totals.estimated_tokens,
+            "estimated_cost_usd": totals.estimated_cost,
+            "trained_tokens": totals.trained_tokens,
+            "billed_cost_usd": totals.billed,
+            "settled_estimated_cost_usd": totals.settled_estimate,
+            "variance_usd": totals.variance,
+            "variance_pct": totals.variance_pct,
+            "commitment_usd": totals.commitment,
+            "unknown_billed_jobs": totals.unknown_billed_jobs,
+        },
+    )
+
+
+def month_text(report: MonthReport, *, budget: BudgetState | None, width: int | None) -> str:
+    """Return the jobs of the period, its totals, what is open, the budget and the digest."""
+    totals = report.totals
+    pct = (
+        f" ({'' if totals.variance_pct.startswith('-') else '+'}{totals.variance_pct}%)"
+        if totals.variance_pct
+        else ""
+    )
+    lines = [
+        f"Ledger {period_text(report.period)} (UTC)",
+        jobs_text(report.lines, width=width) if report.lines else "no jobs",
+        "",
+        f"billed {totals.billed.display()} for {totals.trained_tokens:,} trained tokens; estimated "
+        f"{totals.settled_estimate.display()} for the same jobs, variance {totals.variance.display()}{pct}",
+    ]
+    if totals.unsettled_jobs:
+        unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""
+        lines.append(
+            f"{count(totals.unsettled_jobs, 'job')} unsettled{unknown}, up to {totals.commitment.display()} "
+            "committed; `ftjobs status` asks the service"
+        )
+    if budget is not None:
+        lines.append(budget.sentence())
+    lines.append(f"digest {report.digest[:16]}")
+    return "\n".join(lines)
+
+
+def period_text(period: Period | None) -> str:
+    """Return the period's name ("2026-10", "2026-10-05"), its bounds where it has none."""
+    if period is None:
+        return "of all time"
+    if period == month_of(period.start):
+        return period.start.strftime("%Y-%m")
+    if period.end - period.start == timedelta(days=1):
+        return period.start.strftime("%Y-%m-%d")
+    if period.start.replace(year=period.start.year + 1) == period.end:
+        return period.start.strftime("%Y")
+    return f"{period.start:%Y-%m-%d} to {period.end:%Y-%m-%d}"

@@ -1,0 +1,48 @@
+"""Plain tables: aligned, one line a row, columns give way where the terminal is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from ftjobs.logs import clean
+
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; the one with the highest `gives_way` is left out first, 0 never."""
+
+    title: str
+    right: bool = False
+    gives_way: int = 0
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+    """Return the table with its heading; within `width` cells as far as columns may give way, None unbounded."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    kept = list(range(len(columns)))
+    sizes = [
+        max([cell_len(column.title), *(cell_len(row[nth]) for row in cells)]) for nth, column in enumerate(columns)
+    ]
+
+    def total_width() -> int:
+        return sum(sizes[nth] for nth in kept) + len(_GAP) * (len(kept) - 1)
+
+    while width is not None and total_width() > width:
+        weakest = max(kept, key=lambda nth: columns[nth].gives_way)
+        if columns[weakest].gives_way == 0:
+            break
+        kept.remove(weakest)
+
+    def line(row: Sequence[str]) -> str:
+        return _GAP.join(_padded(row[nth], sizes[nth], right=columns[nth].right) for nth in kept).rstrip()
+
+    return "\n".join([line([column.title for column in columns]), *(line(row) for row in cells)])
+
+
+def _padded(text: str, size: int, *, right: bool) -> str:
+    return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
