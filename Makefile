@@ -1,0 +1,49 @@
+# Everything runs in .venv, which is made when it is missing or older than its recipe.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports test-2027 constraints clean
+
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## the main job on the sample file against the sandbox: estimate, submit, watch, status, ledger
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
+
+test: $(READY) ## the whole suite
+	$(BIN)/python -m pytest -n auto
+
+check: lint types imports test ## lint, types, import rules, tests
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports --no-cache
+
+test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
+	FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n auto
+
+constraints: ## renew the pins from what the registry has today
+	rm -rf .constraints-venv
+	$(PYTHON) -m venv .constraints-venv
+	.constraints-venv/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	{ echo "# Pins without addresses; renew with: make constraints"; \
+	  .constraints-venv/bin/python -m pip freeze --exclude ftjobs; } > constraints.txt
+	rm -rf .constraints-venv
+	@! grep -nE '://| @ ' constraints.txt
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
