@@ -58,9 +58,17 @@ def watch(
         timeout_s = parse_duration(timeout) if timeout else None
     except ValueError as error:
         raise UsageError("bad_duration", f"{error}.", next_step="Write it like --timeout 20m") from None
-    chosen = _chosen(app, jobs) or [
-        trail.submission.id for trail in app.ledger.unsettled() if not trail.submission.is_over
-    ]
+    under_way = [trail.submission for trail in app.ledger.unsettled() if not trail.submission.is_over]
+    unsent = {submission.id for submission in under_way if submission.state == "recorded"}
+    chosen = _chosen(app, jobs)
+    for submission_id in unsent.intersection(chosen):
+        raise UsageError(
+            "not_sent",
+            f"Submission {submission_id} was recorded and not sent yet: there is no job to watch.",
+            next_step="Run the same submit command again to go on with it.",
+            submission_id=submission_id,
+        )
+    chosen = chosen or [submission.id for submission in under_way if submission.id not in unsent]
     if not chosen:
         # What ended while nobody looked may still lack its bill.
         _raise(_refresh(app, []))

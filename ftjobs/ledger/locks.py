@@ -16,11 +16,8 @@ def submission_lock(
     ledger: Path, submission_id: str, *, on_wait: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Hold the submission's lock; `on_wait` is called once where another process has it and we follow."""
-    folder = ledger.with_name(f"{ledger.name}.locks")
+    lock = _lock(ledger, submission_id)
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        # A soft lock would outlive its process; a kernel lock cannot.
-        lock = FileLock(folder / submission_id, mode=0o600, fallback_to_soft=False)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -34,14 +31,28 @@ def submission_lock(
         lock.release()
 
 
-def is_locked(ledger: Path, submission_id: str) -> bool:
-    """Return whether some process is working on the submission right now."""
-    lock = FileLock(ledger.with_name(f"{ledger.name}.locks") / submission_id, mode=0o600, fallback_to_soft=False)
+@contextmanager
+def submission_lock_if_free(ledger: Path, submission_id: str) -> Iterator[bool]:
+    """Hold the submission's lock where nobody else does; the block is told whether it is held."""
+    lock = _lock(ledger, submission_id)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        return True
-    except OSError:
-        return False  # no folder of locks yet: nobody works
-    lock.release()
-    return False
+        yield False
+        return
+    except OSError as error:
+        raise unusable(ledger, error) from None
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _lock(ledger: Path, submission_id: str) -> FileLock:
+    folder = ledger.with_name(f"{ledger.name}.locks")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise unusable(ledger, error) from None
+    # A soft lock would outlive its process; a kernel lock cannot.
+    return FileLock(folder / submission_id, mode=0o600, fallback_to_soft=False)

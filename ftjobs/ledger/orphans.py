@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ftjobs.errors import LedgerError
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.ledger.engine import unusable
 from ftjobs.ledger.store import Ledger
@@ -59,7 +60,7 @@ def _take_in(ledger: Ledger, line: bytes, now: datetime, on_taken: Callable[[str
         if not isinstance(submission_id, str) or not ledger.knows_submission(submission_id):
             return False
         ledger.attach(submission_id, job, now=now)
-    except (ValueError, KeyError, TypeError):
+    except (LedgerError, ValueError, KeyError, TypeError):
         return False
     on_taken(submission_id, job)
     return True

@@ -25,6 +25,7 @@ from ftjobs.periods import Period, month_of
 
 _BILLED_SIDE = ("billed", "adjustment")
 _SETTLING = ("void", *_BILLED_SIDE)
+_OPEN = ("recorded", "sending", "uncertain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,18 +280,14 @@ class Ledger:
         message: str,
         now: datetime,
     ) -> None:
-        connection.execute(
-            update(submissions)
-            .where(submissions.c.id == submission_id)
-            .values(state=state, holds_key=0, error_code=code, error_message=message)
-        )
+        _change(connection, submission_id, state=state, holds_key=0, error_code=code, error_message=message)
         trail = _trails(connection, submissions.c.id == submission_id)[0]
         if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):
             _append(connection, entry)
 
     def _update(self, submission_id: str, **values: object) -> None:
         with self._transaction(writes=True) as connection:
-            connection.execute(update(submissions).where(submissions.c.id == submission_id).values(**values))
+            _change(connection, submission_id, **values)
 
 
 def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | None = None) -> ColumnElement[bool]:
@@ -301,6 +298,18 @@ def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | No
     if before is not None:
         conditions.append(its.c.occurred_at < before)
     return exists().where(*conditions)
+
+
+def _change(connection: Connection, submission_id: str, **values: object) -> None:
+    """Change a submission that has no job and has not ended; anything else was decided by somebody else."""
+    is_open = and_(submissions.c.id == submission_id, submissions.c.state.in_(_OPEN))
+    if connection.execute(update(submissions).where(is_open).values(**values)).rowcount != 1:
+        raise LedgerError(
+            "submission_changed",
+            f"Submission {submission_id} was completed by another process meanwhile.",
+            next_step="Run `ftjobs status` to see what became of it.",
+            submission_id=submission_id,
+        )
 
 
 def _append(connection: Connection, entry: Entry) -> None:

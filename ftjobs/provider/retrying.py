@@ -38,7 +38,7 @@ class RetryPolicy:
     attempts at once rather than being shortened.
     """
 
-    attempts: int = 7
+    attempts: int = 6
     deadline_s: float = 600
     base_s: float = 0.5
     cap_s: float = 30

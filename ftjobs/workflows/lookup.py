@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
@@ -69,7 +69,11 @@ def _among(jobs: Iterator[Job], submission: Submission, *, trusts_metadata: bool
             own.append(job)
         elif job.metadata.get(KEY) == submission.key and not job.failed:
             same.append(job)
-    return Found(tuple(own), tuple(same))
+    return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)))
+
+
+def _best_first(job: Job) -> tuple[bool, datetime]:
+    return job.failed, job.created_at
 
 
 def is_own(job: Job, submission: Submission, *, trusts_metadata: bool) -> bool:

@@ -8,7 +8,7 @@ from ftjobs.errors import UncertainError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import Trail
-from ftjobs.ledger.locks import is_locked
+from ftjobs.ledger.locks import submission_lock_if_free
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
 from ftjobs.workflows.adoption import adopt
@@ -32,8 +32,8 @@ def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_
     """
     submissions = [trail.submission for trail in trails]
     for submission in submissions:
-        if submission.job is None and not is_locked(session.ledger.path, submission.id):
-            _look_after(session.ledger.get(submission.id), session)
+        if submission.job is None:
+            _look_after(submission.id, session)
     following = [each for each in submissions if each.job is not None]
     for job in _fetch({each.job.id for each in following if each.job}, session):
         _take_in(job, following, session)
@@ -42,15 +42,20 @@ def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_
         settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
 
 
-def _look_after(submission: Submission, session: Session) -> None:
-    """Look again for what a create call made; give up what was never sent within a day."""
-    if submission.state in {"sending", "uncertain"}:
-        try:
-            resolve(submission, session, pauses_s=[0])
-        except UncertainError as error:
-            log.info("submission.still_uncertain", submission_id=submission.id, reason=error.message)
-    elif submission.state == "recorded" and session.now() - submission.recorded_at > RESUME_WITHIN:
-        expire(submission, session)
+def _look_after(submission_id: str, session: Session) -> None:
+    """Look again for what a create call made; give up what was never sent within a day.
+
+    Not while a process holds the submission: it may be sending right now.
+    """
+    with submission_lock_if_free(session.ledger.path, submission_id) as is_free:
+        submission = session.ledger.get(submission_id)
+        if is_free and submission.state in {"sending", "uncertain"}:
+            try:
+                resolve(submission, session, pauses_s=[0])
+            except UncertainError as error:
+                log.info("submission.still_uncertain", submission_id=submission.id, reason=error.message)
+        elif is_free and submission.state == "recorded" and session.now() - submission.recorded_at > RESUME_WITHIN:
+            expire(submission, session)
 
 
 def _fetch(wanted: set[str], session: Session) -> Iterable[Job]:
