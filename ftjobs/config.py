@@ -211,8 +211,8 @@ def load_settings(
         raise ConfigError(
             "bad_setting",
             f"poll_initial_s ({settings.poll_initial_s:g}, {origins['poll_initial_s']}) is above poll_max_s "
-            f"({settings.poll_max_s:g}, {origins['poll_max_s']})",
-            next_step="raise poll_max_s or lower poll_initial_s",
+            f"({settings.poll_max_s:g}, {origins['poll_max_s']}).",
+            next_step="Raise poll_max_s, or lower poll_initial_s.",
             key="poll_initial_s",
         )
     return settings
@@ -228,8 +228,8 @@ def api_key(environ: Mapping[str, str], variable: str) -> Secret:
     if not value:
         raise ConfigError(
             "no_api_key",
-            f"no API key: the environment variable {variable} is not set",
-            next_step=f"set it in this shell (export {variable}=...) and run the same command again",
+            f"There is no API key: the environment variable {variable} is not set.",
+            next_step=f"Set it in this shell (export {variable}=...), then run the same command again.",
             variable=variable,
         )
     if not value.isascii():
@@ -242,8 +242,8 @@ def api_key(environ: Mapping[str, str], variable: str) -> Secret:
         return Secret(value, variable)
     raise ConfigError(
         "bad_api_key",
-        f"the API key in {variable} cannot be used: it holds {flaw}",
-        next_step=f"set {variable} again, to the key alone",
+        f"The API key in {variable} cannot be used: it holds {flaw}.",
+        next_step=f"Set {variable} again, to the key alone.",
         variable=variable,
     )
 
@@ -265,8 +265,8 @@ class _File:
             line = _TOML_LINE.search(reason)
             raise ConfigError(
                 "bad_config_file",
-                f"{label} is not valid TOML: {reason}",
-                next_step=f"correct {label}",
+                f"{label} is not valid TOML: {reason.rstrip('.')}.",
+                next_step=f"Correct {label}.",
                 file=label,
                 line=int(line[1]) if line else None,
             ) from None
@@ -293,8 +293,8 @@ def _read_text(path: Path, label: str, *, required: bool) -> str:
             return ""
         raise ConfigError(
             "no_config_file",
-            f"there is no settings file {label}",
-            next_step=f"check the path after --config or in {CONFIG_VARIABLE}",
+            f"There is no settings file {label}.",
+            next_step=f"Check the path after --config or in {CONFIG_VARIABLE}.",
             file=label,
         ) from None
     except UnicodeDecodeError:
@@ -303,8 +303,8 @@ def _read_text(path: Path, label: str, *, required: bool) -> str:
         reason = getattr(error, "strerror", None) or str(error)
     raise ConfigError(
         "unreadable_config_file",
-        f"the settings file {label} cannot be read: {reason}",
-        next_step="make it a readable UTF-8 file, or name another one with --config",
+        f"The settings file {label} cannot be read: {reason}.",
+        next_step="Make it a readable UTF-8 file, or name another one with --config.",
         file=label,
     )
 
@@ -343,8 +343,8 @@ def _parsed(name: str, value: object, origin: str, kind: _Kind) -> object:
         shown = f" ({repr(value)[:40]})" if kind.shown else ""
         raise ConfigError(
             "bad_setting",
-            f"{name}{shown} from {origin} is not {kind.form}",
-            next_step=f"set {name} to {kind.form}, or remove it",
+            f"{name}{shown} from {origin} is not {kind.form}.",
+            next_step=f"Set {name} to {kind.form}, or remove it.",
             key=name,
             origin=origin,
         ) from None
@@ -354,8 +354,8 @@ def _refuse(key: str, label: str, form: str, text: str) -> NoReturn:
     line = _line_of(key, text)
     raise ConfigError(
         "bad_setting",
-        f"{key} in {_place(label, line)} is not {form}",
-        next_step=f"write {key} as {form}",
+        f"{key} in {_place(label, line)} is not {form}.",
+        next_step=f"Write {key} as {form}.",
         key=key,
         origin=label,
         line=line,
@@ -366,8 +366,8 @@ def _unknown(name: str, known: Iterable[str], origin: str, line: int | None) -> 
     close = nearest(name, known)
     raise ConfigError(
         "unknown_setting",
-        f"unknown setting {name} in {_place(origin, line)}",
-        next_step=f"did you mean {close}?" if close else f"remove it; settings are {', '.join(known)}",
+        f"Unknown setting {name} in {_place(origin, line)}.",
+        next_step=f"Did you mean {close}?" if close else f"Remove it; settings are {', '.join(known)}.",
         key=name,
         origin=origin,
         line=line,

@@ -116,6 +116,11 @@ def configure(*, style: Literal["human", "json"], verbosity: int, stream: TextIO
     silence_libraries()
 
 
+def are_json() -> bool:
+    """Return whether events appear as JSON."""
+    return _style.json
+
+
 def silence_libraries() -> None:
     """Libraries that would log headers, bodies or URLs print nothing, before or after they are imported.
 

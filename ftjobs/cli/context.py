@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ftjobs import logs
 from ftjobs.cli.options import QUIET, Globals, globals_of
 from ftjobs.logs import scrub_text
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+
+log = logs.get_logger(__name__)
 
 _BAR_FROM_BYTES = 4 * 1024 * 1024
 STDIN = "-"
@@ -34,9 +37,12 @@ def open_app(ctx: typer.Context, **flags: object) -> tuple[App, Globals]:
 
 
 def say(text: str, given: Globals) -> None:
-    """Tell a person something that is no result: on stderr, not with -q."""
-    if given.verbosity != QUIET:
-        print(scrub_text(text), file=sys.stderr)
+    """Tell something that is no result: on stderr, as an event where logs are JSON, not with -q."""
+    told = given.spelled(text)
+    if logs.are_json():
+        log.info("told", text=told)
+    elif given.verbosity != QUIET:
+        print(scrub_text(told), file=sys.stderr)
 
 
 def width() -> int | None:
@@ -52,7 +58,10 @@ def can_ask() -> bool:
 def ask(question: str) -> bool:
     """Return whether the answer on the terminal is yes; Enter and end of input are No."""
     print(f"{scrub_text(question)} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        print(file=sys.stderr)
+    return answer.strip().lower() in {"y", "yes"}
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def check(
     model: Annotated[str, typer.Option("--model", metavar="M", help="Model to fine-tune.")],
     method: Method = "supervised",
 ) -> int:
-    """Find every problem of a training file, with its line; exits 4 if one is an error."""
+    """Find every problem of a training file. Each is told with its line; exits 4 if one is an error."""
     from ftjobs.reports.check import check_json, check_text
 
     _app, given = open_app(ctx)

@@ -15,7 +15,7 @@ from ftjobs.periods import Period, month_of, parse_period
 def ledger(
     ctx: typer.Context,
     period: Annotated[
-        str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-10-05, 2026 or last; without, all.")
+        str | None, typer.Argument(metavar="PERIOD", help="2026-10, 2026-10-05, 2026 or last; without, all.")
     ] = None,
     *,
     month: Annotated[bool, typer.Option("--month", help="The month; the current one without PERIOD.")] = False,
@@ -33,7 +33,7 @@ def ledger(
         return
     limit = app.settings.budget_monthly_usd
     budget = app.ledger.budget(limit, month_of(now)) if limit is not None else None
-    print(month_text(found, budget=budget, width=width()))
+    print(given.spelled(month_text(found, budget=budget, width=width())))
 
 
 def _period(text: str | None, *, app_month: Period | None, last: Period) -> Period | None:

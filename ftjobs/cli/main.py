@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except OSError as error:
         _drop_stdout()
-        _print_error(f"the output cannot be written: {error.strerror}", "make room or send it elsewhere")
+        _print_error(f"The output cannot be written: {error.strerror}.", "Make room, or send it elsewhere.")
         return BUG
     return code
 
@@ -73,7 +73,7 @@ def _guarded(args: list[str], given: Globals) -> int:
         return _show(_usage_error(error), args, given)
     except (KeyboardInterrupt, typer.Abort):
         interrupted = InterruptedByUserError(
-            "interrupted", "interrupted", next_step="run the same command again: it goes on from here"
+            "interrupted", "Interrupted.", next_step="Run the same command again: it goes on from here."
         )
         return _show(interrupted, args, given)
     except BrokenPipeError:
@@ -114,22 +114,22 @@ def _load(name: str) -> Any:
 
 def _usage_error(error: typer.TyperException) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", None)
-    help_step = f"`{path} --help` shows what it takes" if path else "add --help to see what it takes"
+    help_step = f"`{path} --help` shows what it takes." if path else "Add --help to see what it takes."
     if not hasattr(error, "possibilities"):
-        return UsageError("usage", error.format_message().rstrip("."), next_step=help_step)
+        return UsageError("usage", f"{error.format_message().rstrip('.')}.", next_step=help_step)
     option = str(getattr(error, "option_name", ""))
     close = next(iter(error.possibilities or ()), None)
     return UsageError(
         "unknown_option",
-        f"there is no option {option} in `{path}`",
-        next_step=f"did you mean {close}?" if close else help_step,
+        f"There is no option {option} in `{path}`.",
+        next_step=f"Did you mean {close}?" if close else help_step,
         option=option,
         nearest=close,
     )
 
 
 def _show(error: FtjobsError, args: list[str], given: Globals) -> int:
-    message, next_step = scrub_text(error.message), scrub_text(error.next_step)
+    message, next_step = scrub_text(given.spelled(error.message)), scrub_text(given.spelled(error.next_step))
     if given.json or _asked(args, "--json"):
         fields = {
             "code": error.code,
@@ -149,9 +149,9 @@ def _show_bug(error: Exception, args: list[str], given: Globals) -> int:
     bug = FtjobsError(
         "bug",
         f"ftjobs has a bug: {type(error).__name__}: {error}",
-        next_step="report it with the traceback below"
+        next_step="Report it with the traceback below."
         if verbose
-        else "run again with -v for the traceback and report it",
+        else "Run again with -v for the traceback, and report it.",
     )
     code = _show(bug, args, given)
     if verbose:

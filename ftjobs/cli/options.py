@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from ftjobs.reports.envelope import dumps
 
 QUIET: Final = -1
 VERBOSE: Final = 1
+
+_TOLD_COMMAND = re.compile(r"\bftjobs (?=(?:submit|status|watch)\b)")
 
 
 @dataclass(slots=True)
@@ -38,6 +42,12 @@ class Globals:
     def flags(self) -> Mapping[str, object | None]:
         """Return the settings that flags gave, as `load_settings` takes them."""
         return {"profile": self.profile, "ledger_url": self.ledger_url}
+
+    def spelled(self, text: str) -> str:
+        """Return `text` with the commands in it as they must be typed: with this command's service and ledger."""
+        options = {"--profile": self.profile, "--config": self.config, "--ledger": self.ledger_url}
+        given = "".join(f"{flag} {shlex.quote(str(value))} " for flag, value in options.items() if value)
+        return _TOLD_COMMAND.sub(lambda match: match[0] + given, text)
 
 
 def globals_of(ctx: typer.Context) -> Globals:
@@ -72,6 +82,10 @@ class Verb(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_shared()]
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the usage with a required argument as a plain word."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The help names arguments, options and global options."""
         _write(formatter, _records(self, ctx, shared=False))
@@ -99,8 +113,8 @@ class Family(TyperGroup):
         close = nearest(args[0], known)
         raise UsageError(
             "unknown_command",
-            f"there is no command {args[0]!r}",
-            next_step=f"did you mean {close!r}?" if close else f"`{ctx.command_path} --help` lists the commands",
+            f"There is no command {args[0]!r}.",
+            next_step=f"Did you mean {close!r}?" if close else f"`{ctx.command_path} --help` lists the commands.",
             command=args[0],
             nearest=close,
         )
@@ -112,6 +126,8 @@ def _records(command: Any, ctx: Any, *, shared: bool) -> dict[str, list[tuple[st
     for param in command.get_params(ctx):
         is_shared = param in _shared() or param is command.get_help_option(ctx)
         if is_shared is shared and (record := param.get_help_record(ctx)):
+            if param.param_type_name == "argument":
+                record = param.display_name_raw, record[1]  # without "<str>", which says nothing
             records.setdefault(titles[param.param_type_name], []).append(record)
     return records
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import Annotated
 
 import typer
 
 from ftjobs.cli.context import open_app, say
-from ftjobs.cli.options import Family, Verb
+from ftjobs.cli.options import Family, Verb, print_json
 from ftjobs.errors import UsageError
+from ftjobs.reports.envelope import envelope
 
 PORT = 8787
 
@@ -28,7 +31,7 @@ def serve(
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
     ] = PORT,
 ) -> None:
-    """Serve the sandbox on 127.0.0.1 until Ctrl-C, and print the lines to export. Nothing costs money there."""
+    """Serve the sandbox until Ctrl-C. Prints the lines to export; loopback only, and nothing costs money there."""
     root, given = open_app(ctx, profile="sandbox")
     from ftjobs.app import SANDBOX_KEY, no_sandbox
 
@@ -38,9 +41,16 @@ def serve(
         raise no_sandbox(error) from None
 
     def announce(base_url: str) -> None:
-        print(f"export OPENAI_BASE_URL={base_url}")
-        print(f"export OPENAI_API_KEY={SANDBOX_KEY}")
-        print(f"export FTJOBS_LEDGER_URL=sqlite:///{root.sandbox_dir / 'served.sqlite3'}", flush=True)
+        environment = {
+            "OPENAI_BASE_URL": base_url,
+            "OPENAI_API_KEY": SANDBOX_KEY,
+            "FTJOBS_LEDGER_URL": f"sqlite:///{root.sandbox_dir / 'served.sqlite3'}",
+        }
+        if given.json:
+            print_json(envelope("sandbox", sandbox=True, environment=environment))
+        else:
+            print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()))
+        sys.stdout.flush()
         say("serving the sandbox; run these lines in another shell, end with Ctrl-C", given)
 
     try:

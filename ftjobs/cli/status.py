@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,7 @@ RECENT = 10
 
 Jobs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[JOB]…", help="Job or submission id, a unique prefix of one, or last."),
+    typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last."),
 ]
 
 
@@ -33,7 +34,7 @@ def status(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Show every job of the ledger.")] = False,
 ) -> None:
-    """Ask the service about unsettled jobs, settle what ended, and show them."""
+    """Show what became of the jobs. Asks the service about unsettled ones and settles what ended."""
     app, given = open_app(ctx)
     chosen = _chosen(app, jobs)
     failure = _refresh(app, chosen)
@@ -52,7 +53,7 @@ def watch(
         str | None, typer.Option("--timeout", metavar="D", help="Stop waiting after 90s, 20m or 2h.")
     ] = None,
 ) -> int:
-    """Follow jobs until all have ended; exits 6 if one failed, 10 at the time-out."""
+    """Follow jobs until all have ended. Exits 6 if one failed, 10 at the time-out."""
     app, given = open_app(ctx)
     try:
         timeout_s = parse_duration(timeout) if timeout else None
@@ -81,7 +82,7 @@ def watch(
 
 def follow(app: App, given: Globals, chosen: Sequence[str], *, timeout_s: float | None = None) -> int:
     """Show these submissions until all have ended; return the exit code."""
-    from ftjobs.workflows.watch import PollSchedule
+    from ftjobs.workflows.watch import PollSchedule, watch_line
     from ftjobs.workflows.watch import watch as watch_jobs
 
     def refresh() -> Sequence[Trail]:
@@ -101,7 +102,7 @@ def follow(app: App, given: Globals, chosen: Sequence[str], *, timeout_s: float 
         raise InterruptedByUserError(
             "interrupted",
             "Stopped watching; the jobs go on.",
-            next_step=f"Run `ftjobs watch {' '.join(chosen[:3])}` to go on watching.",
+            next_step=f"Run `{watch_line(app.ledger.trails(chosen))}` to go on watching.",
         ) from None
     finally:
         screen.close()
@@ -117,7 +118,7 @@ class _Screen:
         self._given = given
         self._seen: dict[str, str] = {}
         self._live = None
-        if sys.stdout.isatty() and not given.json:
+        if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not given.json:
             from rich.live import Live
 
             self._live = Live(auto_refresh=False)
@@ -148,8 +149,9 @@ def _changed_line(trail: Trail) -> str:
 
     submission = trail.submission
     name = submission.job.id if submission.job else submission.id
-    bill = f", billed {usd(trail.billed)}" if submission.is_over and not trail.voided else ""
-    return f"{clean(name)} {clean(submission.status)}{bill}"
+    bill = f"billed {usd(trail.billed)}" if trail.billed is not None else "its bill is unknown"
+    due = f", {bill}" if submission.is_over and not trail.voided else ""
+    return f"{clean(name)} {clean(submission.status)}{due}"
 
 
 def _chosen(app: App, references: list[str] | None) -> list[str]:
@@ -183,7 +185,7 @@ def _show(trails: Sequence[Trail], given: Globals) -> None:
     elif trails:
         print(_table(trails, width()))
     else:
-        print("no jobs yet; submit one with: ftjobs submit data.jsonl --model gpt-4o-mini")
+        print(given.spelled("no jobs yet; submit one with: ftjobs submit data.jsonl --model gpt-4o-mini"))
 
 
 def _table(trails: Sequence[Trail], cells: int | None) -> str:

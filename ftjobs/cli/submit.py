@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ftjobs.workflows.submit import Hooks, Submitted
 
 MAX_SEED = 2**31 - 1
+_TOLD_EVERY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def submit(
             tags=_tags(tag or []),
         )
         limits = _Limits(_usd(max_cost), yes, may_ask=data != STDIN and can_ask() and not given.json)
-        with _going_on(f"ftjobs submit {data} --model {model}"):
+        command = shlex.join(["ftjobs", "submit", data, "--model", model])
+        with _going_on(f"Run `{command}` again with the same options: it goes on where it stopped."):
             done = _submit(
                 app, given, request, limits, data=data, validation=validation, epochs=epochs, dry_run=dry_run
             )
@@ -192,7 +195,8 @@ def _consent(app: App, given: Globals, estimate: Estimate, high: Usd, limits: _L
 
     price = estimate.price
     say(
-        f"estimate {usd_range(estimate.cost)}: {estimate.model.base.name}, {epochs_text(estimate.epochs)} epochs, "
+        f"estimate {usd_range(estimate.cost)}: {estimate.model.base.name}, "
+        f"{epochs_text(estimate.epochs, 'epoch')}, "
         f"price list {price.price_list if price else 'unknown'}",
         given,
     )
@@ -214,13 +218,26 @@ def _resend(app: App, given: Globals, reference: str) -> Submitted:
     settle_s = app.settings.settle_s
     say(f"watching for {settle_s:g} s whether submission {submission.id} created a job after all", given)
     with (
-        _going_on(f"ftjobs submit --resend {submission.id}"),
+        _going_on(f"Run `ftjobs submit --resend {submission.id}` again: it watches from the start."),
         app.session(app.profile_of(submission.profile, submission.account)) as session,
         _hooks(given, 0) as hooks,
     ):
-        done = resend(submission.id, session, settle_s=settle_s, hooks=hooks)
+        done = resend(submission.id, session, settle_s=settle_s, hooks=hooks, on_left=_countdown(settle_s, given))
     _show(done, given, None)
     return done
+
+
+def _countdown(settle_s: float, given: Globals) -> Callable[[float], None]:
+    """Return what says how long is left, once a minute."""
+    told_s = settle_s
+
+    def on_left(left_s: float) -> None:
+        nonlocal told_s
+        if told_s - left_s >= _TOLD_EVERY_S:
+            told_s = left_s
+            say(f"{left_s:.0f} s left; no job of it so far", given)
+
+    return on_left
 
 
 @contextmanager
@@ -238,15 +255,11 @@ def _hooks(given: Globals, upload_bytes: int) -> Iterator[Hooks]:
 
 
 @contextmanager
-def _going_on(command: str) -> Iterator[None]:
+def _going_on(next_step: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise InterruptedByUserError(
-            "interrupted",
-            "Interrupted; nothing is lost.",
-            next_step=f"Run `{command}` again with the same options: it goes on where it stopped.",
-        ) from None
+        raise InterruptedByUserError("interrupted", "Interrupted; nothing is lost.", next_step=next_step) from None
 
 
 def _show(done: Submitted, given: Globals, estimate: Estimate | None) -> None:
@@ -259,7 +272,7 @@ def _show(done: Submitted, given: Globals, estimate: Estimate | None) -> None:
         fuller = estimate_json(estimate) if estimate and not done.reused else None
         print_json(submission_json(done.submission, reused=done.reused, sandbox=given.sandbox, estimate=fuller))
     else:
-        print(submission_text(done.submission, reused=done.reused))
+        print(given.spelled(submission_text(done.submission, reused=done.reused)))
 
 
 def _show_plan(estimate: Estimate, given: Globals) -> None:
@@ -270,8 +283,8 @@ def _show_plan(estimate: Estimate, given: Globals) -> None:
     if given.json:
         print_json(plan_json(estimate_json(estimate), sandbox=given.sandbox))
     else:
-        epochs = epochs_text(estimate.epochs)
-        print(f"would submit {estimate.model.base.name}, {epochs} epochs: {usd_range(estimate.cost)}")
+        epochs = epochs_text(estimate.epochs, "epoch")
+        print(f"would submit {estimate.model.base.name}, {epochs}: {usd_range(estimate.cost)}")
         print("nothing was sent")
 
 

@@ -24,14 +24,10 @@ def orphans_path(ledger: Path) -> Path:
 def keep_orphan(ledger: Path, submission_id: str, job: Job) -> Path:
     """Write the job down, fsynced, where the next command finds it; OSError where even that fails."""
     path = orphans_path(ledger)
-    line = json.dumps({"submission_id": submission_id, "job": dict(job.raw)}) + "\n"
+    # The newline before it keeps a line that was cut short from swallowing this one.
+    line = "\n" + json.dumps({"submission_id": submission_id, "job": dict(job.raw)}) + "\n"
     with FileLock(f"{path}.lock", mode=0o600, fallback_to_soft=False):
-        handle = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-        try:
-            os.write(handle, line.encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _write(path, os.O_APPEND, line.encode())
     return path
 
 
@@ -42,15 +38,25 @@ def take_in_orphans(ledger: Ledger, *, now: datetime, on_taken: Callable[[str, J
         return
     try:
         with FileLock(f"{path}.lock", mode=0o600, fallback_to_soft=False):
-            left = [line for line in path.read_bytes().splitlines() if not _take_in(ledger, line, now, on_taken)]
+            # Another process may have taken them in while we waited for the lock.
+            lines = path.read_bytes().splitlines() if path.exists() else []
+            left = [line for line in lines if line and not _take_in(ledger, line, now, on_taken)]
             if left:
                 rest = path.with_name(f"{path.name}.rest")
-                rest.write_bytes(b"\n".join(left) + b"\n")
+                _write(rest, os.O_TRUNC, b"\n".join(left) + b"\n")
                 rest.replace(path)
             else:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise unusable(ledger.path, error) from None
+
+
+def _write(path: Path, how: int, content: bytes) -> None:
+    """Write all of the content to a private file, appended or in place of what was there, fsynced."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | how, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _take_in(ledger: Ledger, line: bytes, now: datetime, on_taken: Callable[[str, Job], None]) -> bool:
@@ -60,7 +66,7 @@ def _take_in(ledger: Ledger, line: bytes, now: datetime, on_taken: Callable[[str
         if not isinstance(submission_id, str) or not ledger.knows_submission(submission_id):
             return False
         ledger.attach(submission_id, job, now=now)
-    except (LedgerError, ValueError, KeyError, TypeError):
+    except (LedgerError, ValueError, KeyError, TypeError, RecursionError):
         return False
     on_taken(submission_id, job)
     return True

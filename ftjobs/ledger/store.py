@@ -103,6 +103,8 @@ class Ledger:
         with self._transaction(writes=False) as connection:
             if reference == "last":
                 found = _submissions(connection, newest_first=True)[:1]
+            elif not reference or not reference.isprintable():
+                found = []  # an empty shell variable must not name the only job, nor can broken bytes name one
             else:
                 found = _submissions(connection, or_(submissions.c.id == reference, jobs.c.id == reference))
                 found = found or _submissions(

@@ -150,8 +150,8 @@ class Api:
             with _opened(path) as source:
                 sent = _HashingReader(source, on_progress)
                 answer = _answer(
-                    lambda: self._client.with_options(timeout=_UPLOAD_TIMEOUT).files.with_raw_response.create(
-                        file=(name, cast(IO[bytes], sent)), purpose="fine-tune"
+                    lambda: self._client.files.with_raw_response.create(
+                        file=(name, cast(IO[bytes], sent)), purpose="fine-tune", timeout=_UPLOAD_TIMEOUT
                     )
                 )
             uploaded = self._usable(answer, _file, doing="the upload")
@@ -195,6 +195,7 @@ class Api:
             self.profile.project,
             None,
         )
+        client._custom_headers = {}  # OPENAI_CUSTOM_HEADERS, which may even replace the key
         return client
 
     def _read(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T:

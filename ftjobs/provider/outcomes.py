@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from ftjobs.errors import RejectedError
 from ftjobs.jobs.job import Job, parse_job
+from ftjobs.logs import scrub_text
 
 REJECTING_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 411, 413, 415, 422})
 AGAIN_STATUSES = frozenset({408, 409, 423, 425, 429, 499})
@@ -179,7 +180,7 @@ def retry_after_s(reply: Reply, *, now: datetime) -> float | None:
         return seconds
     try:
         return max(0.0, (parsedate_to_datetime(asked) - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -192,5 +193,5 @@ def _number(text: str | None) -> float | None:
 
 
 def _one_line(text: str, limit: int = 300) -> str:
-    line = " ".join(text.split())
+    line = scrub_text(" ".join(text.split()))  # a service may repeat the key that it was sent
     return line if len(line) <= limit else line[: limit - 1] + "…"

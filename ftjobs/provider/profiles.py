@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,8 @@ from ftjobs.errors import ConfigError, UsageError, nearest
 OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_DOMAIN = "openai.com"
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+# What may hide another host or a key, or would end up before the path that is called.
+_STRAY = re.compile(r"[\s@\\?#]")
 _TEXT_KEYS = frozenset({"extends", "base_url", "api_key_env", "account", "organization", "project"})
 
 
@@ -163,19 +166,22 @@ def _is_openai_url(url: str | None) -> bool:
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that do not match, or a port that is none
         return ""
+    return host or ""
 
 
 def _checked(profile: Profile) -> Profile:
     if profile.base_url is None:
         return profile
-    scheme, _, rest = profile.base_url.partition("://")
-    if scheme not in {"http", "https"} or not _host(profile.base_url) or "@" in rest:
+    url = profile.base_url
+    scheme = url.partition("://")[0]
+    if scheme not in {"http", "https"} or not _host(url) or not url.isprintable() or _STRAY.search(url):
         raise ConfigError(
             "bad_base_url",
-            "The base URL must be an http(s) address with a host and without a user name.",
+            "The base URL must be an http(s) address with a host, without a user name, a query or spaces.",
             next_step="Write it like https://host/v1.",
             key="base_url",
         )

@@ -8,7 +8,6 @@ from typing import Any
 from ftjobs.dataset.survey import Survey
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.submission import Submission
-from ftjobs.money import Usd
 from ftjobs.pricing.estimate import Epochs, Estimate
 from ftjobs.pricing.prices import Price
 from ftjobs.ranges import Range
@@ -93,9 +92,9 @@ def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int 
     """Return the dataset in a line, the models in a table, the prices' sources, then what to mind."""
     columns = [
         Column("MODEL"),
-        Column("EPOCHS", right=True),
-        Column("ESTIMATED TOKENS", right=True),
-        Column("USD/1M", right=True, gives_way=1),
+        Column("EPOCHS", right=True, gives_way=1),
+        Column("ESTIMATED TOKENS", right=True, gives_way=3),
+        Column("USD/1M", right=True, gives_way=2),
         Column("ESTIMATED COST", right=True),
     ]
     rows = [
@@ -123,11 +122,12 @@ def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int 
     )
 
 
-def epochs_text(epochs: Epochs) -> str:
-    """Return the number and where it comes from ("3 by rule", "1–50 auto")."""
+def epochs_text(epochs: Epochs, noun: str = "") -> str:
+    """Return the number and where it comes from ("3 by rule", "1–50 auto"), with a noun "3 epochs by rule"."""
     spread = epochs.count
     number = str(spread.expected) if spread.low == spread.high else f"{spread.low}–{spread.high}"
-    return f"{number} {'by rule' if epochs.source == 'rule' else epochs.source}"
+    unit = f" {noun}{'' if number == '1' else 's'}" if noun else ""
+    return f"{number}{unit} {'by rule' if epochs.source == 'rule' else epochs.source}"
 
 
 def price_lines(price: Price | None) -> list[str]:
@@ -148,11 +148,6 @@ def quote_text(quote: Quote | None) -> str:
         f"{usd_range(quote.cost)} for {tokens} estimated tokens "
         f"at ${quote.usd_per_1m.plain()}/1M (price list {quote.price_list})"
     )
-
-
-def high_of(estimate: Estimate) -> Usd | None:
-    """Return the high estimated cost, None where it is unknown."""
-    return estimate.cost.high if estimate.cost else None
 
 
 def _unique(lines: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.month import Line, percent
-from ftjobs.money import Usd
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import UNKNOWN, usd
 from ftjobs.reports.table import Column, table
@@ -15,13 +14,13 @@ from ftjobs.reports.table import Column, table
 COLUMNS = (
     Column("JOB"),
     Column("STATUS"),
-    Column("MODEL", gives_way=1),
-    Column("EXAMPLES", right=True, gives_way=4),
-    Column("EPOCHS", right=True, gives_way=5),
-    Column("ESTIMATED", right=True),
-    Column("TRAINED TOKENS", right=True, gives_way=3),
+    Column("MODEL", gives_way=2),
+    Column("EXAMPLES", right=True, gives_way=5),
+    Column("EPOCHS", right=True, gives_way=6),
+    Column("ESTIMATED", right=True, gives_way=1),
+    Column("TRAINED TOKENS", right=True, gives_way=4),
     Column("BILLED", right=True),
-    Column("VARIANCE", right=True, gives_way=2),
+    Column("VARIANCE", right=True, gives_way=3),
 )
 
 
@@ -123,10 +122,3 @@ def _error(line: Line) -> dict[str, str | None] | None:
     if submission.error_code or submission.error_message:
         return {"code": submission.error_code, "message": submission.error_message}
     return None
-
-
-def money_so_far(trails: Sequence[Trail]) -> str:
-    """Return in a line what is billed and what is still committed."""
-    billed = sum((trail.billed.nano for trail in trails if trail.billed), 0)
-    committed = sum(trail.commitment.nano for trail in trails)
-    return f"{Usd(billed).display()} billed, {Usd(committed).display()} committed"

@@ -55,7 +55,9 @@ def month_text(report: MonthReport, *, budget: BudgetState | None, width: int | 
         jobs_text(report.lines, width=width) if report.lines else "no jobs",
         "",
         f"billed {totals.billed.display()} for {totals.trained_tokens:,} trained tokens; estimated "
-        f"{totals.settled_estimate.display()} for the same jobs, variance {totals.variance.display()}{pct}",
+        f"{totals.settled_estimate.display()} for the same jobs, variance {totals.variance.display()}{pct}"
+        if any(line.billed is not None for line in report.lines)
+        else "nothing is billed",
     ]
     if totals.unsettled_jobs:
         unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""

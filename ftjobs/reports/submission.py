@@ -27,6 +27,7 @@ def submission_json(
 
 def submission_text(submission: Submission, *, reused: bool) -> str:
     """Return the job, its recorded estimate and the line to go on with."""
+    follow = "see it with: ftjobs status" if submission.is_over else "watch it with: ftjobs watch"
     job_id = submission.job.id if submission.job else submission.id
     model = submission.spec.base_model if submission.spec else "unknown model"
     verb = "exists already" if reused else "created"
@@ -34,7 +35,7 @@ def submission_text(submission: Submission, *, reused: bool) -> str:
         [
             f"job {job_id} {verb} ({submission.status}, {model})",
             f"estimate {quote_text(submission.quote)}",
-            f"watch it with: ftjobs watch {job_id}",
+            f"{follow} {job_id}",
         ]
     )
 

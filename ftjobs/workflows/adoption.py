@@ -63,6 +63,7 @@ def attach(submission: Submission, own: Sequence[Job], session: Session) -> Subm
     session.ledger.attach(submission.id, own[0], now=session.now())
     log.info("job.found", submission_id=submission.id, job_id=own[0].id)
     for twin in own[1:]:
+        log.warning("job.twin_found", job_id=twin.id, submission_id=submission.id)
         adopt(twin, like=submission, session=session)
     return session.ledger.get(submission.id)
 

@@ -39,7 +39,8 @@ def create(
         outcome = _send(submission, body, session, on_signal)
         log.info("create.answered", submission_id=submission.id, outcome=type(outcome).__name__)
         match outcome:
-            case Created():
+            case Created(job):
+                log.info("job.created", submission_id=submission.id, job_id=job.id, status=job.status)
                 return session.ledger.get(submission.id)
             case Uncertain():
                 return resolve(session.ledger.get(submission.id), session)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
+from ftjobs.errors import UnavailableError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.provider.api import Api
@@ -37,7 +39,7 @@ def look_up(api: Api, submission: Submission, *, trusts_metadata: bool) -> Found
     may ignore the filter.
     """
     pages = _pages(api, {KEY: submission.key} if trusts_metadata else None)
-    return _among(pages, submission, trusts_metadata=trusts_metadata)
+    return _among(chain.from_iterable(pages), submission, trusts_metadata=trusts_metadata)
 
 
 def look_up_unfiltered(api: Api, submission: Submission, *, trusts_metadata: bool) -> Found:
@@ -46,19 +48,28 @@ def look_up_unfiltered(api: Api, submission: Submission, *, trusts_metadata: boo
 
 
 def _recent(api: Api, submission: Submission) -> Iterator[Job]:
-    for job in _pages(api, None):
-        if job.created_at < submission.recorded_at - CLOCK_SLACK:
+    oldest = submission.recorded_at - CLOCK_SLACK
+    for jobs in _pages(api, None):
+        yield from (job for job in jobs if job.created_at >= oldest)
+        # Behind old jobs are only older ones, but not where a service lists the oldest first.
+        if jobs and jobs[-1].created_at < min(oldest, jobs[0].created_at):
             return
-        yield job
 
 
-def _pages(api: Api, metadata: Mapping[str, str] | None) -> Iterator[Job]:
-    after = None
+def _pages(api: Api, metadata: Mapping[str, str] | None) -> Iterator[tuple[Job, ...]]:
+    after, seen = None, set[str]()
     while True:
         page = api.list_jobs(metadata=metadata, after=after)
-        yield from page.jobs
+        yield page.jobs
         if page.after is None:
             return
+        if page.after in seen:
+            raise UnavailableError(
+                "unavailable",
+                f"The API at {api.profile.base_url} lists its jobs in circles.",
+                next_step="Run the same command again later, it goes on where it stopped.",
+            )
+        seen.add(page.after)
         after = page.after
 
 

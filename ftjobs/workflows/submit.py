@@ -154,6 +154,7 @@ def _drive(submission: Submission, order: Order, session: Session, hooks: Hooks)
             first, *others = found.same_content
             adopted = adopt(first, like=submission, session=session, replaces=submission.id)
             for twin in others:
+                log.warning("job.twin_found", job_id=twin.id, submission_id=adopted.id)
                 adopt(twin, like=submission, session=session)
             return Submitted(adopted, reused=True)
         _provide_files(submission, order, session, may_share=trusted, hooks=hooks)

@@ -10,6 +10,7 @@ from ftjobs.errors import WaitTimeoutError
 from ftjobs.ledger.entries import Trail
 
 _RELAX = 1.25
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,22 @@ def watch(
             interval_s = schedule.after(interval_s, changed=statuses != seen)
         seen = statuses
         if timeout_s is not None and ambient.monotonic() + interval_s - started > timeout_s:
-            open_ids = [
-                trail.submission.job.id if trail.submission.job else trail.submission.id
-                for trail in trails
-                if not trail.submission.is_over
-            ]
+            open_ids = _open_ids(trails)
             raise WaitTimeoutError(
                 "wait_timed_out",
                 f"After {timeout_s:g} s {len(open_ids)} of {len(trails)} jobs had not ended; they go on.",
-                next_step=f"Run `ftjobs watch {' '.join(open_ids[:3])}` to go on watching.",
+                next_step=f"Run `{watch_line(trails)}` to go on watching.",
                 job_ids=open_ids,
             )
         ambient.sleep(interval_s)
+
+
+def watch_line(trails: Sequence[Trail]) -> str:
+    """Return the command that goes on watching what has not ended; one that names nothing watches all there is."""
+    open_ids = _open_ids(trails)
+    return " ".join(["ftjobs watch", *(open_ids if len(open_ids) <= _NAMED else [])])
+
+
+def _open_ids(trails: Sequence[Trail]) -> list[str]:
+    submissions = [trail.submission for trail in trails if not trail.submission.is_over]
+    return [each.job.id if each.job else each.id for each in submissions]
