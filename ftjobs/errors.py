@@ -49,12 +49,6 @@ class SpendRefusedError(FtjobsError):
     exit_code = 5
 
 
-class JobFailedError(FtjobsError):
-    """A job that was waited for failed or was cancelled."""
-
-    exit_code = 6
-
-
 class RejectedError(FtjobsError):
     """The API said no, and asking again will not change it."""
 

@@ -38,11 +38,15 @@ def status(
     app, given = open_app(ctx)
     chosen = _chosen(app, jobs)
     failure = _refresh(app, chosen)
+    if failure is not None and failure.code == "job_missing":
+        say(f"note: {failure.message}", given)
+        failure = None
+    if given.json:
+        _raise(failure)  # one object on stdout: what could not be asked is not shown as known
     trails = app.ledger.trails(chosen) if chosen or everything else _recent(app)
     _show(trails, given)
     _hint(trails, given)
-    if failure is not None:
-        raise failure
+    _raise(failure)
 
 
 def watch(
@@ -159,12 +163,10 @@ def _chosen(app: App, references: list[str] | None) -> list[str]:
 
 
 def _refresh(app: App, chosen: Sequence[str]) -> FtjobsError | None:
-    """Sync what is unsettled among the chosen (all, where none is); return what went wrong, to be told last."""
-    unsettled = [t for t in app.ledger.unsettled() if not chosen or t.submission.id in chosen]
-    if not unsettled:
-        return None
+    """Sync the chosen, what is unsettled where none is; return what went wrong, to be told last."""
+    trails = app.ledger.trails(chosen) if chosen else app.ledger.unsettled()
     try:
-        app.sync(unsettled)
+        app.sync([trail for trail in trails if not trail.voided])
     except FtjobsError as error:
         return error
     return None
@@ -189,9 +191,10 @@ def _show(trails: Sequence[Trail], given: Globals) -> None:
 
 
 def _table(trails: Sequence[Trail], cells: int | None) -> str:
-    from ftjobs.reports.jobs import jobs_text, line_of
+    from ftjobs.ledger.month import Line
+    from ftjobs.reports.jobs import jobs_text
 
-    return jobs_text([line_of(trail) for trail in trails], width=cells)
+    return jobs_text([Line(trail) for trail in trails], width=cells)
 
 
 def _hint(trails: Sequence[Trail], given: Globals) -> None:

@@ -246,7 +246,7 @@ def _hooks(given: Globals, upload_bytes: int) -> Iterator[Hooks]:
 
     with progress_bar("uploading", upload_bytes, given) as on_sent:
         yield Hooks(
-            on_follow=lambda held: say(f"another process is submitting this ({held}); waiting for it", given),
+            on_follow=lambda held: say(f"another process is working on submission {held}; waiting for it", given),
             on_sent=lambda sent, _of: on_sent(sent),
             on_signal=lambda: say(
                 "one moment: a create call is under way and must be recorded (up to 60 s)", given

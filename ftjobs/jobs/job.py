@@ -12,6 +12,8 @@ from ftjobs.periods import from_unix
 # The set of status words is open (facts differ by service): a word that is not here is not an end.
 SUCCEEDED = "succeeded"
 FAILED_WORDS = frozenset({"failed", "cancelled", "canceled"})
+# More than any job trains on; beyond it the bill would not fit the ledger, and the number is not believed.
+_MAX_TOKENS = 10**11
 ENDED_WORDS = FAILED_WORDS | {SUCCEEDED}
 
 
@@ -74,7 +76,7 @@ def parse_job(raw: object) -> Job:
         fine_tuned_model=_text(raw.get("fine_tuned_model")),
         training_file=_text(raw.get("training_file")),
         seed=_whole(raw.get("seed")),
-        trained_tokens=_whole(raw.get("trained_tokens")),
+        trained_tokens=_whole(raw.get("trained_tokens"), most=_MAX_TOKENS),
         estimated_finish=_instant(raw.get("estimated_finish")),
         n_epochs=_epochs(raw),
         error_code=_text(error.get("code")),
@@ -92,8 +94,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _whole(value: object) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+def _whole(value: object, *, most: int = 2**62) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     return value if is_count and isinstance(value, int) else None
 
 

@@ -30,7 +30,7 @@ class Submission:
     """A submission with the last seen state of its job, if one is known.
 
     `spec` and `quote` are None only for what was adopted without their record. `account` names who pays
-    (base URL, organization, project; never the key). `sent_at` is when the create call was last committed to.
+    (base URL, organization, project; never the key).
     """
 
     id: str
@@ -44,7 +44,6 @@ class Submission:
     tags: Mapping[str, str]
     training_file_id: str | None = None
     validation_file_id: str | None = None
-    sent_at: datetime | None = None
     error_code: str | None = None
     error_message: str | None = None
     job: Job | None = None

@@ -27,7 +27,7 @@ _BUSY_TIMEOUT_MS = 30_000
 def ledger_path(url: str) -> Path:
     """Return the file of a ledger URL (`sqlite:///relative`, `sqlite:////absolute`) or of a plain path."""
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return Path(url.removeprefix(_SQLITE)).expanduser()
+        return _real(url.removeprefix(_SQLITE))
     if "://" in url or not url or url.startswith("sqlite:"):
         raise ConfigError(
             "unsupported_ledger",
@@ -35,7 +35,12 @@ def ledger_path(url: str) -> Path:
             next_step="Write it like sqlite:////home/me/ledger.sqlite3.",
             key="ledger_url",
         )
-    return Path(url).expanduser()
+    return _real(url)
+
+
+def _real(name: str) -> Path:
+    # By its real name, since locks and orphans lie beside it: a link must not lead to locks of its own.
+    return Path(name).expanduser().resolve()
 
 
 def open_engine(path: Path, *, stamp: str) -> Engine:
@@ -88,7 +93,7 @@ def _open(path: Path, stamp: str) -> Engine:
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     with engine.connect() as connection:
-        revision = _revision(connection)
+        revision = _revision(connection, path)
     if revision != SCHEMA_REVISION:
         _migrate(engine, path)
     _check_stamp(engine, path, stamp)
@@ -122,15 +127,16 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _revision(connection: Connection) -> str | None:
+def _revision(connection: Connection, path: Path) -> str | None:
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" in tables:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if tables:
         raise LedgerError(
             "not_a_ledger",
-            "The file is a SQLite database, but not a ledger.",
+            f"{path} is a SQLite database, but not a ledger.",
             next_step="Name another file with --ledger.",
+            ledger=str(path),
         )
     return None
 
@@ -144,7 +150,7 @@ def _migrate(engine: Engine, path: Path) -> None:
     config.set_main_option("script_location", str(_migrations_folder()))
     with FileLock(f"{path}.migrate.lock", mode=0o600, fallback_to_soft=False):
         with engine.connect() as connection:
-            revision = _revision(connection)
+            revision = _revision(connection, path)
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if revision is not None and revision not in known:
             raise ConfigError(

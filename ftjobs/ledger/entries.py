@@ -86,7 +86,12 @@ class Trail:
     @property
     def commitment(self) -> Usd:
         """The high estimate that an unsettled submission holds against the budget; $0 once settled."""
-        if self.settled or self.estimate is None:
+        return Usd(0) if self.settled else self.high_estimate
+
+    @property
+    def high_estimate(self) -> Usd:
+        """The high estimate, $0 where the job was adopted without an estimate."""
+        if self.estimate is None:
             return Usd(0)
         return self.estimate.spread.high if self.estimate.spread else self.estimate.amount
 

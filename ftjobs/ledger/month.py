@@ -16,15 +16,27 @@ from ftjobs.periods import Period, iso
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One job of a period; `trail` ends where the period ends, `billed_in` are the bills that fall into it."""
+    """One job of a period, None for all time: its whole trail, seen as the period saw it."""
 
     trail: Trail
-    billed_in: tuple[Entry, ...]
+    period: Period | None = None
 
     @property
     def submission(self) -> Submission:
         """The submission behind the line."""
         return self.trail.submission
+
+    @property
+    def known(self) -> tuple[Entry, ...]:
+        """The entries that occurred before the period's end."""
+        return tuple(e for e in self.trail.entries if self.period is None or e.occurred_at < self.period.end)
+
+    @property
+    def billed_in(self) -> tuple[Entry, ...]:
+        """The bills and adjustments that fall into the period."""
+        return tuple(
+            entry for entry in self.trail.billed_entries if self.period is None or entry.occurred_at in self.period
+        )
 
     @property
     def billed(self) -> Usd | None:
@@ -51,8 +63,18 @@ class Line:
         return self.billed - self.settled_estimate
 
     @property
+    def settled(self) -> bool:
+        """True where it was billed or voided before the period's end."""
+        return any(entry.kind != "estimate" for entry in self.known)
+
+    @property
+    def commitment(self) -> Usd:
+        """The high estimate that it held at the period's end; $0 once settled."""
+        return Usd(0) if self.settled else self.trail.high_estimate
+
+    @property
     def bill_is_unknown(self) -> bool:
-        """True for a job that ended without a bill: its high estimate stays committed."""
+        """True for a job that ended without a bill until today: its high estimate stays committed."""
         job = self.submission.job
         return not self.trail.settled and job is not None and job.ended
 
@@ -90,7 +112,7 @@ class MonthReport:
 
 def report(trails: Sequence[Trail], period: Period | None) -> MonthReport:
     """Return the period's report from the trails that it lists."""
-    lines = tuple(_line(trail, period) for trail in trails)
+    lines = tuple(Line(trail, period) for trail in trails)
     return MonthReport(period, lines, _totals(lines), _digest(lines))
 
 
@@ -103,18 +125,11 @@ def percent(part: Usd, whole: Usd) -> str | None:
     return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10}"
 
 
-def _line(trail: Trail, period: Period | None) -> Line:
-    if period is None:
-        return Line(trail, trail.billed_entries)
-    known = Trail(trail.submission, tuple(entry for entry in trail.entries if entry.occurred_at < period.end))
-    return Line(known, tuple(entry for entry in known.billed_entries if entry.occurred_at in period))
-
-
 def _totals(lines: Sequence[Line]) -> Totals:
     estimates = [line.trail.estimate for line in lines if line.trail.estimate]
     return Totals(
         jobs=len(lines),
-        unsettled_jobs=sum(not line.trail.settled for line in lines),
+        unsettled_jobs=sum(not line.settled for line in lines),
         unknown_billed_jobs=sum(line.bill_is_unknown for line in lines),
         estimated_tokens=sum(entry.tokens or 0 for entry in estimates),
         estimated_cost=total([entry.amount for entry in estimates]),
@@ -122,13 +137,13 @@ def _totals(lines: Sequence[Line]) -> Totals:
         billed=total([line.billed for line in lines if line.billed is not None]),
         settled_estimate=total([line.settled_estimate for line in lines if line.settled_estimate is not None]),
         variance=total([line.variance for line in lines if line.variance is not None]),
-        commitment=total([line.trail.commitment for line in lines]),
+        commitment=total([line.commitment for line in lines]),
     )
 
 
 def _digest(lines: Sequence[Line]) -> str:
     entries = sorted(
-        (entry for line in lines for entry in line.trail.entries),
+        (entry for line in lines for entry in line.known),
         key=lambda entry: (entry.recorded_at, entry.submission_id, entry.kind, entry.seq),
     )
     rows = [

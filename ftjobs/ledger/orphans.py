@@ -14,6 +14,9 @@ from ftjobs.errors import LedgerError
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.ledger.engine import unusable
 from ftjobs.ledger.store import Ledger
+from ftjobs.logs import get_logger
+
+log = get_logger(__name__)
 
 
 def orphans_path(ledger: Path) -> Path:
@@ -42,6 +45,7 @@ def take_in_orphans(ledger: Ledger, *, now: datetime, on_taken: Callable[[str, J
             lines = path.read_bytes().splitlines() if path.exists() else []
             left = [line for line in lines if line and not _take_in(ledger, line, now, on_taken)]
             if left:
+                log.warning("orphans.left", file=str(path), count=len(left))
                 rest = path.with_name(f"{path.name}.rest")
                 _write(rest, os.O_TRUNC, b"\n".join(left) + b"\n")
                 rest.replace(path)

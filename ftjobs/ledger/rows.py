@@ -30,7 +30,6 @@ def submission_of(row: RowMapping) -> Submission:
         tags=json.loads(row["tags"]),
         training_file_id=row["training_file_id"],
         validation_file_id=row["validation_file_id"],
-        sent_at=row["sent_at"],
         error_code=row["error_code"],
         error_message=row["error_message"],
         job=parse_job(json.loads(row["raw"])) if row["raw"] else None,
@@ -52,7 +51,6 @@ def submission_row(submission: Submission) -> dict[str, Any]:
         "tags": json.dumps(dict(submission.tags), sort_keys=True),
         "training_file_id": submission.training_file_id,
         "validation_file_id": submission.validation_file_id,
-        "sent_at": submission.sent_at,
         "error_code": submission.error_code,
         "error_message": submission.error_message,
     }

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exc, exists, func, insert, or_, select, update
 
@@ -25,7 +24,7 @@ from ftjobs.periods import Period, month_of
 
 _BILLED_SIDE = ("billed", "adjustment")
 _SETTLING = ("void", *_BILLED_SIDE)
-_OPEN = ("recorded", "sending", "uncertain")
+_OPEN = frozenset({"recorded", "sending", "uncertain"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +126,14 @@ class Ledger:
         """Record the uploaded files' ids."""
         self._update(submission_id, training_file_id=training, validation_file_id=validation)
 
-    def mark(
-        self, submission_id: str, state: State, *, now: datetime | None = None, error: str | None = None
-    ) -> None:
-        """Move a submission to `state`; with `sending`, `now` is when the create call was committed to."""
-        changes: dict[str, Any] = {"state": state, "error_message": error}
-        self._update(submission_id, **changes, **({"sent_at": now} if state == "sending" else {}))
+    def begin_sending(self, submission_id: str, came_from: State) -> None:
+        """Commit to the create call; LedgerError where the submission is not as `came_from` says any more."""
+        with self._transaction(writes=True) as connection:
+            _change(connection, submission_id, {came_from}, state="sending", error_message=None)
+
+    def mark(self, submission_id: str, state: State, *, error: str | None = None) -> None:
+        """Move a submission that has no job and has not ended to `state`."""
+        self._update(submission_id, state=state, error_message=error)
 
     def close(self, submission_id: str, state: State, *, code: str, message: str, now: datetime) -> None:
         """End a submission that creates no job: its estimate is voided, its key is free again."""
@@ -181,6 +182,11 @@ class Ledger:
         """Return whether a submission of this id is recorded."""
         with self._transaction(writes=False) as connection:
             return bool(_submissions(connection, submissions.c.id == submission_id))
+
+    def owner_of(self, job_id: str) -> str | None:
+        """Return the submission that the job is recorded with, None where it is not recorded."""
+        with self._transaction(writes=False) as connection:
+            return connection.execute(select(jobs.c.submission_id).where(jobs.c.id == job_id)).scalar()
 
     # Bills
 
@@ -282,14 +288,14 @@ class Ledger:
         message: str,
         now: datetime,
     ) -> None:
-        _change(connection, submission_id, state=state, holds_key=0, error_code=code, error_message=message)
+        _change(connection, submission_id, _OPEN, state=state, holds_key=0, error_code=code, error_message=message)
         trail = _trails(connection, submissions.c.id == submission_id)[0]
         if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):
             _append(connection, entry)
 
     def _update(self, submission_id: str, **values: object) -> None:
         with self._transaction(writes=True) as connection:
-            _change(connection, submission_id, **values)
+            _change(connection, submission_id, _OPEN, **values)
 
 
 def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | None = None) -> ColumnElement[bool]:
@@ -302,13 +308,13 @@ def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | No
     return exists().where(*conditions)
 
 
-def _change(connection: Connection, submission_id: str, **values: object) -> None:
-    """Change a submission that has no job and has not ended; anything else was decided by somebody else."""
-    is_open = and_(submissions.c.id == submission_id, submissions.c.state.in_(_OPEN))
-    if connection.execute(update(submissions).where(is_open).values(**values)).rowcount != 1:
+def _change(connection: Connection, submission_id: str, states: Set[str], **values: object) -> None:
+    """Change a submission that is in one of `states`; in another it was put by somebody else."""
+    is_as_known = and_(submissions.c.id == submission_id, submissions.c.state.in_(states))
+    if connection.execute(update(submissions).where(is_as_known).values(**values)).rowcount != 1:
         raise LedgerError(
             "submission_changed",
-            f"Submission {submission_id} was completed by another process meanwhile.",
+            f"Submission {submission_id} was changed by another process meanwhile.",
             next_step="Run `ftjobs status` to see what became of it.",
             submission_id=submission_id,
         )
@@ -320,7 +326,7 @@ def _append(connection: Connection, entry: Entry) -> None:
 
 def _attach(connection: Connection, submission_id: str, job: Job, now: datetime) -> None:
     raw = json.dumps(job.raw, sort_keys=True)
-    known = connection.execute(select(jobs.c.id).where(jobs.c.submission_id == submission_id)).scalar()
+    known = _submissions(connection, submissions.c.id == submission_id)[0].job
     if known is None:
         connection.execute(insert(jobs).values(id=job.id, submission_id=submission_id, raw=raw, seen_at=now))
         connection.execute(
@@ -328,12 +334,25 @@ def _attach(connection: Connection, submission_id: str, job: Job, now: datetime)
             .where(submissions.c.id == submission_id)
             .values(state="created", error_code=None, error_message=None)
         )
-    elif known == job.id:
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(raw=raw, seen_at=now))
+    elif known.id != job.id:
+        raise ValueError(f"submission {submission_id} has job {known.id} already, not {job.id}")
+    elif known.ended and not job.ended:
+        return  # an answer that was on its way for longer than the newer one that we have
     else:
-        raise ValueError(f"submission {submission_id} has job {known} already, not {job.id}")
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(raw=raw, seen_at=now))
     if job.failed:
-        connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=0))
+        _free_key(connection, submission_id)
+
+
+def _free_key(connection: Connection, submission_id: str) -> None:
+    """Free the key of a job that failed; a twin that lives on holds it from now on."""
+    connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=0))
+    key = select(submissions.c.key).where(submissions.c.id == submission_id).scalar_subquery()
+    same_content = _submissions(connection, submissions.c.key == key)
+    is_held = connection.execute(select(submissions.c.id).filter_by(key=key, holds_key=1)).first()
+    heir = next((each for each in same_content if each.job and not each.job.failed), None)
+    if heir and not is_held:
+        connection.execute(update(submissions).where(submissions.c.id == heir.id).values(holds_key=1))
 
 
 def _submissions(

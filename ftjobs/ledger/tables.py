@@ -89,7 +89,6 @@ submissions = Table(
     Column("tags", Text, nullable=False),
     Column("training_file_id", Text),
     Column("validation_file_id", Text),
-    Column("sent_at", UtcText),
     Column("error_code", Text),
     Column("error_message", Text),
     CheckConstraint("state IN ('recorded','sending','uncertain','rejected','abandoned','created')", name="state"),

@@ -174,7 +174,7 @@ class Api:
             answer = _answer(lambda: client.fine_tuning.jobs.with_raw_response.create(**body))
         finally:
             client.close()
-        return outcome_of_create(answer, training_file=body["training_file"], now=self._now())
+        return outcome_of_create(answer, sent=body, now=self._now())
 
     def _new_client(self, timeout: httpx2.Timeout) -> openai.OpenAI:
         transport = httpx2.Client(
@@ -244,15 +244,20 @@ class Api:
 
 
 class _HashingReader(io.BufferedIOBase):
-    """A binary file that hashes what is read of it; a rewind starts over."""
+    """A binary file of the length that it had when opened, hashed as it is read; a rewind starts over."""
 
     def __init__(self, source: BinaryIO, on_progress: Callable[[int], None]) -> None:
         self._source = source
         self._on_progress = on_progress
         self._hash = hashlib.sha256()
+        self._size = source.seek(0, io.SEEK_END)
+        source.seek(0)
 
     def read(self, size: int | None = -1) -> bytes:
-        chunk = self._source.read(-1 if size is None else size)
+        left = self._size - self._source.tell()
+        chunk = self._source.read(left if size is None or size < 0 else min(size, left))
+        if left and size != 0 and not chunk:
+            raise OSError("the file became shorter")  # its length was declared already
         self._hash.update(chunk)
         self._on_progress(self._source.tell())
         return chunk
@@ -267,13 +272,11 @@ class _HashingReader(io.BufferedIOBase):
         return self._source.tell()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        position = self._source.seek(offset, whence)
+        at_end = whence == io.SEEK_END
+        position = self._source.seek(self._size + offset if at_end else offset, 0 if at_end else whence)
         if position == 0:
             self._hash = hashlib.sha256()
         return position
-
-    def fileno(self) -> int:
-        return self._source.fileno()  # lets the client learn the length without reading
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from ftjobs.errors import RejectedError
 from ftjobs.jobs.job import Job, parse_job
@@ -92,10 +93,10 @@ class Uncertain:
 Outcome = Created | NotNow | Rejected | Uncertain
 
 
-def outcome_of_create(answer: Answer, *, training_file: str, now: datetime) -> Outcome:
+def outcome_of_create(answer: Answer, *, sent: Mapping[str, Any], now: datetime) -> Outcome:
     """Return what an answer to the create call proves; what proves nothing is Uncertain.
 
-    `training_file` is the id that was sent: a reply that names another file describes another job.
+    `sent` is the request's body: a reply that contradicts it describes another job (a cache's, a gateway's).
     """
     if isinstance(answer, NoReply):
         return Uncertain(answer.reason) if answer.sent else NotNow(answer.reason, code="unreachable")
@@ -112,9 +113,20 @@ def outcome_of_create(answer: Answer, *, training_file: str, now: datetime) -> O
         job = parse_job(json.loads(answer.body))
     except (ValueError, RecursionError) as error:
         return Uncertain(f"HTTP {answer.status} with an unusable body ({_one_line(str(error))})")
-    if job.training_file not in (None, training_file):
-        return Uncertain(f"HTTP {answer.status} with a job for another training file")
+    if not _answers(job, sent):
+        return Uncertain(f"HTTP {answer.status} with another job")
     return Created(job)
+
+
+def _answers(job: Job, sent: Mapping[str, Any]) -> bool:
+    """Return whether nothing in the job contradicts the request; services may leave fields out."""
+    told = {key: value for key, value in job.metadata.items() if key.startswith("ftjobs")}
+    asked = sent.get("metadata", {})
+    return (
+        job.training_file in (None, sent["training_file"])
+        and job.seed in (None, sent.get("seed"))
+        and all(asked.get(key) == value for key, value in told.items())
+    )
 
 
 @dataclass(frozen=True, slots=True)

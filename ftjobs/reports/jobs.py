@@ -24,11 +24,6 @@ COLUMNS = (
 )
 
 
-def line_of(trail: Trail) -> Line:
-    """Return the trail as a line of all time."""
-    return Line(trail, trail.billed_entries)
-
-
 def job_json(line: Line) -> dict[str, Any]:
     """Return one element of `jobs[]`; what is unknown is null."""
     submission = line.submission
@@ -59,7 +54,7 @@ def job_json(line: Line) -> dict[str, Any]:
 
 def jobs_json(trails: Sequence[Trail], *, sandbox: bool) -> dict[str, Any]:
     """Return `ftjobs.jobs/1`."""
-    return envelope("jobs", sandbox=sandbox, jobs=[job_json(line_of(trail)) for trail in trails])
+    return envelope("jobs", sandbox=sandbox, jobs=[job_json(Line(trail)) for trail in trails])
 
 
 def jobs_text(lines: Sequence[Line], *, width: int | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +10,7 @@ from ftjobs.jobs.job import Job
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.submission import Submission, new_id
 from ftjobs.logs import get_logger
-from ftjobs.workflows.lookup import ESTIMATE, KEY, MARK, SUBMISSION
+from ftjobs.workflows.lookup import ESTIMATE, KEY, MARK, SUBMISSION, Found
 from ftjobs.workflows.session import Session
 
 log = get_logger(__name__)
@@ -62,10 +61,28 @@ def attach(submission: Submission, own: Sequence[Job], session: Session) -> Subm
     """
     session.ledger.attach(submission.id, own[0], now=session.now())
     log.info("job.found", submission_id=submission.id, job_id=own[0].id)
-    for twin in own[1:]:
+    _adopt_twins(own[1:], submission, session)
+    return session.ledger.get(submission.id)
+
+
+def claim(submission: Submission, found: Found, session: Session) -> Submission | None:
+    """Return the submission whose job makes creating one needless, None where nothing was found.
+
+    A job of ours is attached; a job of the same content is adopted, and then ours creates nothing.
+    """
+    if found.own:
+        return attach(submission, found.own, session)
+    if not found.same_content:
+        return None
+    adopted = adopt(found.same_content[0], like=submission, session=session, replaces=submission.id)
+    _adopt_twins(found.same_content[1:], submission, session)
+    return adopted
+
+
+def _adopt_twins(twins: Sequence[Job], submission: Submission, session: Session) -> None:
+    for twin in twins:
         log.warning("job.twin_found", job_id=twin.id, submission_id=submission.id)
         adopt(twin, like=submission, session=session)
-    return session.ledger.get(submission.id)
 
 
 def adopt(job: Job, *, like: Submission, session: Session, replaces: str | None = None) -> Submission:
@@ -78,14 +95,13 @@ def adopt(job: Job, *, like: Submission, session: Session, replaces: str | None 
     keeps_id = _ULID.fullmatch(told) and not session.ledger.knows_submission(told)
     adopted = Submission(
         id=told if keeps_id else new_id(session.now(), session.ambient.entropy(10)),
-        # A job that carries no key of ours gets one that matches nothing else.
-        key=key if _KEY.fullmatch(key) else hashlib.sha256(f"{session.account}|{job.id}".encode()).hexdigest(),
+        key=key if _KEY.fullmatch(key) else like.key,
         state="created",
         profile=session.api.profile.name,
         account=session.account,
         recorded_at=session.now(),
         spec=like.spec,
-        quote=Quote.decode(job.metadata.get(ESTIMATE)),
+        quote=Quote.decode(job.metadata.get(ESTIMATE)) or like.quote,
         tags={k: v for k, v in job.metadata.items() if not k.startswith("ftjobs")},
         training_file_id=job.training_file,
         job=job,

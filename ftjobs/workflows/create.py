@@ -7,12 +7,12 @@ from typing import Any
 
 from ftjobs.errors import LedgerError, RejectedError, UnavailableError, UncertainError
 from ftjobs.jobs.job import Job
-from ftjobs.jobs.submission import Submission
+from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger.orphans import keep_orphan
 from ftjobs.logs import get_logger
 from ftjobs.provider.outcomes import Created, NotNow, Outcome, Rejected, Uncertain, rejected_error
-from ftjobs.workflows.adoption import attach, metadata_of
-from ftjobs.workflows.lookup import look_up, look_up_unfiltered
+from ftjobs.workflows.adoption import attach, claim, metadata_of
+from ftjobs.workflows.lookup import look_up
 from ftjobs.workflows.session import Session
 from ftjobs.workflows.undisturbed import undisturbed
 
@@ -52,9 +52,9 @@ def create(
                     raise _not_now(outcome, submission)
                 session.ambient.sleep(pause_s)
                 wait_s *= 2
-                # Nothing was created by that answer; a proxy may still have lied, so look before each attempt.
-                if found := find_own(submission, session):
-                    return found
+                # A proxy may have lied about that answer, and another machine may have been faster meanwhile.
+                if claimed := claim(submission, look_up(submission, session), session):
+                    return claimed
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -73,8 +73,8 @@ def resolve(
     for pause_s in pauses_s:
         session.ambient.sleep(pause_s)
         try:
-            if found := find_own(submission, session):
-                return found
+            if own := look_up(submission, session).own:
+                return attach(submission, own, session)
         except (UnavailableError, RejectedError) as error:
             trouble = error.message
             break
@@ -91,21 +91,14 @@ def resolve(
     )
 
 
-def find_own(submission: Submission, session: Session) -> Submission | None:
-    """Return the submission with the job that it turns out to have created, None where none is listed."""
-    trusted = session.trusts_metadata
-    look = look_up if trusted else look_up_unfiltered
-    own = look(session.api, submission, trusts_metadata=trusted).own
-    return attach(submission, own, session) if own else None
-
-
 def _send(
     submission: Submission, body: dict[str, Any], session: Session, on_signal: Callable[[], None]
 ) -> Outcome:
     """Commit to sending, send once, and record what came of it before any signal is heard."""
     ledger = session.ledger
+    came_from: State = "recorded" if submission.state == "recorded" else "uncertain"
     with undisturbed(on_signal):
-        ledger.mark(submission.id, "sending", now=session.now())
+        ledger.begin_sending(submission.id, came_from)
         outcome = session.api.create_job(body)
         match outcome:
             case Created(job):
@@ -113,7 +106,8 @@ def _send(
             case Uncertain(reason):
                 ledger.mark(submission.id, "uncertain", error=reason)
             case NotNow(reason):
-                ledger.mark(submission.id, "recorded", error=reason)
+                # This answer created nothing; whether an earlier call did is as open as before.
+                ledger.mark(submission.id, came_from, error=reason)
             case Rejected(_, code, message):
                 ledger.close(submission.id, "rejected", code=code, message=message, now=session.now())
     return outcome
@@ -122,7 +116,7 @@ def _send(
 def _record_job(submission: Submission, job: Job, session: Session) -> None:
     try:
         session.ledger.attach(submission.id, job, now=session.now())
-    except LedgerError as error:
+    except Exception as error:  # whatever it is, the id must not be lost
         try:
             note = keep_orphan(session.ledger.path, submission.id, job)
             kept = f"It is noted in {note}; the next command takes it in."
@@ -130,7 +124,7 @@ def _record_job(submission: Submission, job: Job, session: Session) -> None:
             kept = "Write its id down; `ftjobs status` finds it once the ledger can be written again."
         raise LedgerError(
             "job_not_recorded",
-            f"Job {job.id} was created, but the ledger could not record it: {error.message}",
+            f"Job {job.id} was created, but the ledger could not record it: {error}.",
             next_step=kept,
             submission_id=submission.id,
             job_id=job.id,

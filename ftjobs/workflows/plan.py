@@ -52,6 +52,13 @@ class Request:
                 f"The suffix {self.suffix!r} cannot be part of a model's name.",
                 next_step=f"Give --suffix 1 to {MAX_SUFFIX} characters without white space.",
             )
+        for text in (*self.tags, *self.tags.values(), self.again or ""):
+            if not text.isprintable() and text:
+                raise UsageError(
+                    "bad_text",
+                    f"{text!r} holds characters that cannot travel with a job.",
+                    next_step="Write tags and names in printable characters.",
+                )
         check_tags(self.tags)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ftjobs.errors import UsageError
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.locks import submission_lock
-from ftjobs.workflows.adoption import adopt, attach
+from ftjobs.workflows.adoption import claim
 from ftjobs.workflows.create import create
-from ftjobs.workflows.lookup import Found, look_up, look_up_unfiltered
+from ftjobs.workflows.lookup import Found, look_up
 from ftjobs.workflows.session import Session
-from ftjobs.workflows.submit import Hooks, Submitted
+from ftjobs.workflows.submit import Hooks, Submitted, naming
 
 LOOKUPS = 5
 
@@ -31,7 +32,8 @@ def resend(
     the next time. UsageError where nothing is uncertain.
     """
     hooks = hooks or Hooks()
-    with submission_lock(session.ledger.path, submission_id, on_wait=lambda: hooks.on_follow(submission_id)):
+    follow = partial(hooks.on_follow, submission_id)
+    with submission_lock(session.ledger.path, submission_id, on_wait=follow), naming(submission_id):
         submission = session.ledger.get(submission_id)
         if submission.state == "created":
             return Submitted(submission, reused=True)
@@ -45,14 +47,8 @@ def resend(
         if submission.state == "sending":
             session.ledger.mark(submission.id, "uncertain", error="the process ended during the create call")
         found = _observe(submission, session, settle_s, on_left)
-        if found.own:
-            return Submitted(attach(submission, found.own, session), reused=True)
-        if found.same_content:
-            adopted = [
-                adopt(job, like=submission, session=session, replaces=submission.id if nth == 0 else None)
-                for nth, job in enumerate(found.same_content)
-            ]
-            return Submitted(adopted[0], reused=True)
+        if claimed := claim(submission, found, session):
+            return Submitted(claimed, reused=True)
         return Submitted(create(submission, session, on_signal=hooks.on_signal), reused=False)
 
 
@@ -61,7 +57,7 @@ def _observe(submission: Submission, session: Session, settle_s: float, on_left:
 
     A job that was accepted but lags behind in the lists shows up within that time.
     """
-    trusted, ambient = session.trusts_metadata, session.ambient
+    ambient = session.ambient
     started = ambient.monotonic()
     found = Found((), ())
     for nth in range(LOOKUPS):
@@ -69,9 +65,7 @@ def _observe(submission: Submission, session: Session, settle_s: float, on_left:
         while (left := due - ambient.monotonic()) > 0:
             on_left(started + settle_s - ambient.monotonic())
             ambient.sleep(min(left, 1.0))
-        found = look_up_unfiltered(session.api, submission, trusts_metadata=trusted)
-        if trusted:
-            found = found + look_up(session.api, submission, trusts_metadata=trusted)
+        found = look_up(submission, session, everywhere=True)
         if found.own:
             break
     return found

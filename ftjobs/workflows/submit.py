@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from ftjobs.errors import DatasetError, RejectedError, UnavailableError, UsageError
+from ftjobs.errors import DatasetError, FtjobsError, RejectedError, UsageError
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import State, Submission, new_id
@@ -15,7 +16,7 @@ from ftjobs.ledger.budget import BudgetState
 from ftjobs.ledger.locks import submission_lock
 from ftjobs.logs import get_logger
 from ftjobs.money import Usd
-from ftjobs.workflows.adoption import adopt, attach
+from ftjobs.workflows.adoption import claim
 from ftjobs.workflows.create import create, resolve
 from ftjobs.workflows.lookup import look_up
 from ftjobs.workflows.session import Session
@@ -70,9 +71,9 @@ def submit(
 ) -> Submitted:
     """Return the one job of this order, created now or found.
 
-    `consent` is called before anything new is recorded and raises SpendRefusedError to stop. Raises UncertainError
-    where a create call was sent and no job can be found, UnavailableError where the same command resumes later,
-    RejectedError and DatasetError where the submission ended.
+    `consent` is called before anything is recorded, or resumed that nothing was sent for; it raises
+    SpendRefusedError to stop. Raises UncertainError where a create call was sent and no job can be found,
+    UnavailableError where the same command resumes later, RejectedError or DatasetError where it ended.
     """
     ledger, hooks = session.ledger, hooks or Hooks()
     key = order.spec.content_key(session.account)
@@ -83,11 +84,30 @@ def submit(
             recorded = ledger.record(_new_submission(order, key, session), monthly_limit=monthly_limit)
             holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget
         log.info("submission.recorded" if is_new else "submission.found", submission_id=holder.id)
-        with submission_lock(ledger.path, holder.id, on_wait=partial(hooks.on_follow, holder.id)):
-            done = _advance(ledger.get(holder.id), order, session, is_new=is_new, hooks=hooks)
+        with (
+            submission_lock(ledger.path, holder.id, on_wait=partial(hooks.on_follow, holder.id)),
+            naming(holder.id),
+        ):
+            current = ledger.get(holder.id)
+            if current.state == "recorded" and not is_new:
+                if session.now() - current.recorded_at > RESUME_WITHIN:
+                    expire(current, session)
+                    continue
+                consent()  # it has spent nothing yet, and this command's limits may be lower
+            done = _advance(current, order, session, hooks)
         if done is not None:
             return Submitted(done.submission, done.reused, budget)
         # What held the key ended without a model meanwhile, so the key is free for a new submission.
+
+
+@contextmanager
+def naming(submission_id: str) -> Iterator[None]:
+    """Let every error out of the block say which submission is at stake."""
+    try:
+        yield
+    except FtjobsError as error:
+        error.details.setdefault("submission_id", submission_id)
+        raise
 
 
 def _new_submission(order: Order, key: str, session: Session) -> Submission:
@@ -105,9 +125,7 @@ def _new_submission(order: Order, key: str, session: Session) -> Submission:
     )
 
 
-def _advance(
-    submission: Submission, order: Order, session: Session, *, is_new: bool, hooks: Hooks
-) -> Submitted | None:
+def _advance(submission: Submission, order: Order, session: Session, hooks: Hooks) -> Submitted | None:
     """Take the submission as far as it goes, under its lock; None where it ended and its key is free."""
     match submission.state:
         case "created":
@@ -116,9 +134,6 @@ def _advance(
             # We hold the lock, so whoever sent is gone: only the service knows what came of it.
             return Submitted(resolve(submission, session), reused=True)
         case "recorded":
-            if not is_new and session.now() - submission.recorded_at > RESUME_WITHIN:
-                expire(submission, session)
-                return None
             return _drive(submission, order, session, hooks)
         case "rejected" | "abandoned":
             return None
@@ -130,10 +145,19 @@ def _revisit(submission: Submission, session: Session) -> Submitted | None:
         raise ValueError(f"submission {submission.id} is created without a job")
     job = session.api.retrieve_job(submission.job.id)
     if job is None:
-        log.warning("job.missing", submission_id=submission.id, job_id=submission.job.id)
-        return Submitted(submission, reused=True)
+        raise job_missing(submission.job.id)
     session.ledger.see(job, now=session.now())
     return None if job.failed else Submitted(session.ledger.get(submission.id), reused=True)
+
+
+def job_missing(job_id: str) -> RejectedError:
+    """Return the error for a recorded job that the service says it does not have."""
+    return RejectedError(
+        "job_missing",
+        f"The service does not know job {job_id} any more; what the ledger has of it stays.",
+        next_step="Check the account and project of the API key; to train it anew, submit with --again NAME.",
+        job_id=job_id,
+    )
 
 
 def expire(submission: Submission, session: Session) -> None:
@@ -145,37 +169,25 @@ def expire(submission: Submission, session: Session) -> None:
 
 def _drive(submission: Submission, order: Order, session: Session, hooks: Hooks) -> Submitted:
     """Look, upload and create; what stops this for good voids the submission, an outage leaves it resumable."""
-    ledger, trusted = session.ledger, session.trusts_metadata
+    ledger = session.ledger
     try:
-        found = look_up(session.api, submission, trusts_metadata=trusted)
-        if found.own:
-            return Submitted(attach(submission, found.own, session), reused=True)
-        if found.same_content:
-            first, *others = found.same_content
-            adopted = adopt(first, like=submission, session=session, replaces=submission.id)
-            for twin in others:
-                log.warning("job.twin_found", job_id=twin.id, submission_id=adopted.id)
-                adopt(twin, like=submission, session=session)
-            return Submitted(adopted, reused=True)
-        _provide_files(submission, order, session, may_share=trusted, hooks=hooks)
+        if claimed := claim(submission, look_up(submission, session), session):
+            return Submitted(claimed, reused=True)
+        _provide_files(submission, order, session, hooks)
     except (RejectedError, DatasetError, UsageError) as error:
         state: State = "rejected" if isinstance(error, RejectedError) else "abandoned"
         ledger.close(submission.id, state, code=error.code, message=error.message, now=session.now())
-        error.details["submission_id"] = submission.id
-        raise
-    except UnavailableError as error:
-        error.details["submission_id"] = submission.id
         raise
     return Submitted(create(ledger.get(submission.id), session, on_signal=hooks.on_signal), reused=False)
 
 
-def _provide_files(
-    submission: Submission, order: Order, session: Session, *, may_share: bool, hooks: Hooks
-) -> None:
+def _provide_files(submission: Submission, order: Order, session: Session, hooks: Hooks) -> None:
     """Upload what is missing and record the ids.
 
     Without trustworthy metadata the training file identifies the job, so it is never shared.
     """
+
+    may_share = session.trusts_metadata
 
     def provide(source: Source, known_id: str | None) -> str:
         return provide_file(source, session, known_id=known_id, may_share=may_share, on_sent=hooks.on_sent)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ftjobs.errors import UncertainError
+from ftjobs.errors import FtjobsError, RejectedError, UncertainError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import Trail
@@ -16,7 +16,7 @@ from ftjobs.workflows.create import resolve
 from ftjobs.workflows.lookup import MARK, SUBMISSION
 from ftjobs.workflows.session import Session
 from ftjobs.workflows.settle import settle
-from ftjobs.workflows.submit import RESUME_WITHIN, expire
+from ftjobs.workflows.submit import RESUME_WITHIN, expire, job_missing
 
 log = get_logger(__name__)
 
@@ -25,21 +25,31 @@ _WORTH_A_PAGE = 2
 
 
 def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_list: str) -> None:
-    """Bring these unsettled trails, all of the session's account, up to date: states, bills, twins, lost replies.
+    """Bring these trails, all of the session's account, up to date: states, bills, twins and lost replies.
 
-    Raises UnavailableError or RejectedError where the service does not answer; what was learnt until then is
-    recorded.
+    Each is settled as soon as it is known, so trouble with one job hides no other; what went wrong first is
+    raised at the end: UnavailableError or RejectedError, `job_missing` for a job that the service does not have.
     """
     submissions = [trail.submission for trail in trails]
+
+    def settled(submission_id: str) -> None:
+        current = session.ledger.get(submission_id)
+        settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
+
     for submission in submissions:
         if submission.job is None:
             _look_after(submission.id, session)
-    following = [each for each in submissions if each.job is not None]
-    for job in _fetch({each.job.id for each in following if each.job}, session):
-        _take_in(job, following, session)
-    for submission in submissions:
-        current = session.ledger.get(submission.id)
-        settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
+            settled(submission.id)
+    following = {each.job.id: each for each in submissions if each.job is not None}
+    failures: list[FtjobsError] = []
+    for job in _fetch(set(following), session, failures):
+        if job.id in following:
+            _see(job, following[job.id], session)
+            settled(following[job.id].id)
+        else:
+            _take_in_twin(job, submissions, session)
+    if failures:
+        raise failures[0]
 
 
 def _look_after(submission_id: str, session: Session) -> None:
@@ -58,7 +68,7 @@ def _look_after(submission_id: str, session: Session) -> None:
             expire(submission, session)
 
 
-def _fetch(wanted: set[str], session: Session) -> Iterable[Job]:
+def _fetch(wanted: set[str], session: Session, failures: list[FtjobsError]) -> Iterator[Job]:
     """Yield the wanted jobs, and others of ours on the way; those that the lists do not show, one by one."""
     left, after = set(wanted), None
     while len(left) > 1:
@@ -70,21 +80,24 @@ def _fetch(wanted: set[str], session: Session) -> Iterable[Job]:
             break
         after = page.after
     for job_id in sorted(left):
-        job = session.api.retrieve_job(job_id)
-        if job is None:
-            log.warning("job.missing", job_id=job_id)
-        else:
+        try:
+            job = session.api.retrieve_job(job_id)
+            if job is None:
+                raise job_missing(job_id)
             yield job
+        except RejectedError as error:
+            failures.append(error)
 
 
-def _take_in(job: Job, following: Sequence[Submission], session: Session) -> None:
-    known = next((each for each in following if each.job and each.job.id == job.id), None)
-    if known is not None:
-        if known.job and known.job.status != job.status:
-            log.info("job.status_changed", job_id=job.id, submission_id=known.id, status=job.status)
-        session.ledger.see(job, now=session.now())
-        return
-    owner = next((each for each in following if each.id == job.metadata.get(SUBMISSION)), None)
-    if owner is not None:
+def _see(job: Job, submission: Submission, session: Session) -> None:
+    if submission.job and submission.job.status != job.status:
+        log.info("job.status_changed", job_id=job.id, submission_id=submission.id, status=job.status)
+    session.ledger.see(job, now=session.now())
+
+
+def _take_in_twin(job: Job, submissions: Sequence[Submission], session: Session) -> None:
+    """Adopt a job that one of our submissions created beside the one that is recorded; leave others alone."""
+    owner = next((each for each in submissions if each.id == job.metadata.get(SUBMISSION)), None)
+    if owner is not None and session.ledger.owner_of(job.id) is None:
         log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
         adopt(job, like=owner, session=session)

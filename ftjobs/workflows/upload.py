@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ _READY = frozenset({"processed", None})
 _GONE = frozenset({"error", "deleted", "deleting"})
 _WAIT_S = 30 * 60
 _POLL_INITIAL_S, _POLL_MAX_S = 0.2, 10.0
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def provide_file(
         _refuse_oversize(source)
         remote = api.upload(
             source.path,
-            name=f"{source.path.stem[:80]}-{source.sha256[:16]}.jsonl",
+            name=f"{_UNSAFE.sub('_', source.path.stem)[:80]}-{source.sha256[:16]}.jsonl",
             sha256=source.sha256,
             on_progress=lambda sent: on_sent(sent, source.bytes),
         )

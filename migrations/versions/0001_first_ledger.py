@@ -35,13 +35,12 @@ def upgrade() -> None:
         sa.Column("tags", sa.Text, nullable=False),
         sa.Column("training_file_id", sa.Text),
         sa.Column("validation_file_id", sa.Text),
-        sa.Column("sent_at", sa.Text),
         sa.Column("error_code", sa.Text),
         sa.Column("error_message", sa.Text),
         sa.PrimaryKeyConstraint("id", name="pk_submissions"),
         sa.CheckConstraint(
             "state IN ('recorded','sending','uncertain','rejected','abandoned','created')",
-            name="ck_submissions_state",
+            name=op.f("ck_submissions_state"),
         ),
         sqlite_strict=True,
     )
@@ -89,7 +88,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_entries"),
         sa.ForeignKeyConstraint(["submission_id"], ["submissions.id"], name="fk_entries_submission_id"),
         sa.UniqueConstraint("submission_id", "kind", "seq", name="uq_entries_submission_id_kind_seq"),
-        sa.CheckConstraint("kind IN ('estimate','void','billed','adjustment')", name="ck_entries_kind"),
+        sa.CheckConstraint("kind IN ('estimate','void','billed','adjustment')", name=op.f("ck_entries_kind")),
         sqlite_strict=True,
     )
     op.create_index("ix_entries_occurred_at", "entries", ["occurred_at"])
