@@ -66,7 +66,7 @@ def require_valid(found: Survey, *, for_validation: bool = False) -> None:
     if not errors:
         return
     number = sum(found.problem_counts[code] for code in {error.code for error in errors})
-    first = errors[0]
+    first = next((error for error in errors if error.line), errors[0])
     where = f"line {first.line}: " if first.line else ""
     raise DatasetError(
         "dataset_invalid",

@@ -44,14 +44,13 @@ def require_price(estimate: Estimate) -> Usd:
             price_list=price.price_list,
         )
     if estimate.cost is None:
-        table = f'model = "{name}"\ntraining_usd_per_1m = "0.00"\nsource = "where you read it"'
+        line = f'price = [{{ model = "{name}", training_usd_per_1m = "0.00", source = "where you read it" }}]'
         raise SpendRefusedError(
             "no_price",
             f"No price per token is known for training {name}, so nothing is spent.",
-            next_step="Add its price to ./ftjobs.toml (one line): "
-            f'price = [{{ model = "{name}", training_usd_per_1m = "0.00", source = "where you read it" }}]',
+            next_step=f"Add its price to ./ftjobs.toml (one line): {line}",
             model=name,
-            toml=f"[[price]]\n{table}\n",
+            toml=line,
         )
     return estimate.cost.high
 

@@ -49,7 +49,8 @@ def resend(
         found = _observe(submission, session, settle_s, on_left)
         if claimed := claim(submission, found, session):
             return Submitted(claimed, reused=True)
-        return Submitted(create(submission, session, on_signal=hooks.on_signal), reused=False)
+        made = create(submission, session, on_signal=hooks.on_signal)
+        return Submitted(made, reused=made.id != submission.id)
 
 
 def _observe(submission: Submission, session: Session, settle_s: float, on_left: Callable[[float], None]) -> Found:

@@ -178,7 +178,8 @@ def _drive(submission: Submission, order: Order, session: Session, hooks: Hooks)
         state: State = "rejected" if isinstance(error, RejectedError) else "abandoned"
         ledger.close(submission.id, state, code=error.code, message=error.message, now=session.now())
         raise
-    return Submitted(create(ledger.get(submission.id), session, on_signal=hooks.on_signal), reused=False)
+    made = create(ledger.get(submission.id), session, on_signal=hooks.on_signal)
+    return Submitted(made, reused=made.id != submission.id)
 
 
 def _provide_files(submission: Submission, order: Order, session: Session, hooks: Hooks) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ftjobs import errors
 from ftjobs.cli.main import BUG, VERBS
+from ftjobs.cli.status import JOB_FAILED
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
         for _name, error in inspect.getmembers(errors, inspect.isclass)
         if issubclass(error, errors.FtjobsError)
     }
-    assert documented == raised | {0, BUG}
+    assert documented == raised | {0, BUG, JOB_FAILED}
 
 
 def test_every_verb_is_in_the_table_of_commands() -> None:

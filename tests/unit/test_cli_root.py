@@ -253,18 +253,18 @@ def test_a_failure_in_the_sandbox_is_stamped(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (["eco"], "unknown_command", ["'eco'", "did you mean 'echo'?"]),
+        (["eco"], "unknown_command", ["'eco'", "Did you mean 'echo'?"]),
         (["xyzzy"], "unknown_command", ["'xyzzy'", "`ftjobs --help`"]),
-        (["family", "serv"], "unknown_command", ["'serv'", "did you mean 'serve'?"]),
+        (["family", "serv"], "unknown_command", ["'serv'", "Did you mean 'serve'?"]),
         (["family", "xyzzy"], "unknown_command", ["`ftjobs family --help`"]),
-        (["--profil", "x"], "unknown_option", ["--profil", "did you mean --profile?"]),
-        (["echo", "--tims", "3"], "unknown_option", ["--tims", "did you mean --times?"]),
+        (["--profil", "x"], "unknown_option", ["--profil", "Did you mean --profile?"]),
+        (["echo", "--tims", "3"], "unknown_option", ["--tims", "Did you mean --times?"]),
         (["echo", "-z"], "unknown_option", ["-z", "`ftjobs echo --help`"]),
         (["echo", "--times", "x"], "usage", ["--times", "`ftjobs echo --help`"]),
-        (["echo", "--times"], "usage", ["--times", "add --help"]),
+        (["echo", "--times"], "usage", ["--times", "Add --help"]),
         (["echo", "a", "b\x1b"], "usage", ["b", "`ftjobs echo --help`"]),
         (["fail"], "usage", ["how", "`ftjobs fail --help`"]),
-        (["--profile"], "usage", ["--profile", "add --help"]),
+        (["--profile"], "usage", ["--profile", "Add --help"]),
         (["-v"], "usage", ["Missing command", "`ftjobs --help`"]),
     ],
 )
@@ -292,7 +292,7 @@ def test_json_after_the_mistake_counts_too(capsys: pytest.CaptureFixture[str]) -
 def test_an_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str], how: str) -> None:
     code, out, err = run(capsys, "fail", how)
     assert (code, out) == (130, "")
-    assert "run the same command again" in err
+    assert "Run the same command again" in err
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_a_bug_is_admitted_in_two_lines(capsys: pytest.CaptureFixture[str], how:
     code, out, err = run(capsys, "fail", how)
     assert (code, out, err.count("\n")) == (1, "", 2)
     assert err.startswith(f"error: ftjobs has a bug: {kind}: ")
-    assert "run again with -v" in err
+    assert "Run again with -v" in err
     assert "local-value" not in err
 
 
@@ -349,7 +349,7 @@ def test_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         return terminal.getvalue()
 
     assert said().startswith("\x1b[31merror\x1b[0m: ")
-    assert "\n  -> did you mean" in said()
+    assert "\n  -> Did you mean" in said()
     monkeypatch.setenv("NO_COLOR", "1")
     assert said().startswith("error: ")
 
@@ -374,7 +374,7 @@ def test_every_registered_verb_exists() -> None:
 def test_python_m_ftjobs_exits_with_the_code() -> None:
     done = process("-m", "ftjobs", "no-such-verb")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: there is no command 'no-such-verb'\n")
+    assert done.stderr.startswith("error: There is no command 'no-such-verb'.\n")
 
 
 SCRIPT = """
@@ -416,7 +416,7 @@ def test_output_that_cannot_be_written_is_said() -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: the output cannot be written: ")
+    assert done.stderr.startswith("error: The output cannot be written: ")
     assert done.stderr.count("\n") == 2
 
 
@@ -429,7 +429,7 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     _, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "Traceback" not in err
-    assert "run the same command again" in err
+    assert "Run the same command again" in err
 
 
 def test_an_old_code_page_fails_neither_text_nor_json(tmp_path: Path) -> None:
