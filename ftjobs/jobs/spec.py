@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+_NOT_CONTENT = frozenset({"requested_model", "training_bytes"})
+
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
@@ -32,7 +34,8 @@ class JobSpec:
 
     def content_key(self, account: str) -> str:
         """Return the hash under which one account holds at most one live or succeeded job of this content."""
-        content = {k: v for k, v in asdict(self).items() if k not in {"requested_model", "training_bytes"}}
+        # What is not asked for is left out, so that a later version's further options change no key.
+        content = {k: v for k, v in asdict(self).items() if v is not None and k not in _NOT_CONTENT}
         canonical = json.dumps({"v": 1, "account": account, **content}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -119,13 +119,14 @@ def outcome_of_create(answer: Answer, *, sent: Mapping[str, Any], now: datetime)
 
 
 def _answers(job: Job, sent: Mapping[str, Any]) -> bool:
-    """Return whether nothing in the job contradicts the request; services may leave fields out."""
+    """Return whether file and metadata do not contradict the request.
+
+    Services may leave fields out, and may choose a seed of their own.
+    """
     told = {key: value for key, value in job.metadata.items() if key.startswith("ftjobs")}
     asked = sent.get("metadata", {})
-    return (
-        job.training_file in (None, sent["training_file"])
-        and job.seed in (None, sent.get("seed"))
-        and all(asked.get(key) == value for key, value in told.items())
+    return job.training_file in (None, sent["training_file"]) and all(
+        asked.get(key) == value for key, value in told.items()
     )
 
 

@@ -16,6 +16,7 @@ _OPENAI_DOMAIN = "openai.com"
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # What may hide another host or a key, or would end up before the path that is called.
 _STRAY = re.compile(r"[\s@\\?#]")
+_HEADER_KEYS = frozenset({"organization", "project"})
 _TEXT_KEYS = frozenset({"extends", "base_url", "api_key_env", "account", "organization", "project"})
 
 
@@ -43,7 +44,9 @@ class Profile:
         """Who pays, as it enters the content key: never the API key, which may rotate."""
         if self.account_name:
             return self.account_name
-        return "|".join([(self.base_url or "").rstrip("/"), self.organization or "", self.project or ""])
+        parts = urlsplit(self.base_url or "")
+        base_url = parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
+        return "|".join([base_url, self.organization or "", self.project or ""])
 
     @property
     def is_openai(self) -> bool:
@@ -150,14 +153,18 @@ def _texts(table: RawTable) -> Mapping[str, str]:
                 next_step=f"Did you mean {close!r}?" if close else f"Known keys: {', '.join(sorted(_TEXT_KEYS))}.",
                 key=key,
             )
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or (key in _HEADER_KEYS and not _fits_header(value)):
             raise ConfigError(
                 "bad_setting",
-                f"{table.origin}: {key} must be a non-empty text.",
+                f"{table.origin}: {key} must be a non-empty text of printable ASCII characters.",
                 next_step=f'Write {key} = "…".',
                 key=key,
             )
     return values
+
+
+def _fits_header(value: str) -> bool:
+    return value.isascii() and value.isprintable()
 
 
 def _is_openai_url(url: str | None) -> bool:

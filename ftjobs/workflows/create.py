@@ -82,7 +82,7 @@ def resolve(
     seen = f"looking for it failed: {trouble}" if trouble else "no job of it is listed yet"
     raise UncertainError(
         "submission_uncertain",
-        f"Submission {submission.id} may have created a job ({reason}) and {seen}",
+        f"Submission {submission.id} may have created a job ({reason}), and {seen.rstrip('.')}.",
         next_step=(
             "Run `ftjobs status` to look again; if it stays away, "
             f"`ftjobs submit --resend {submission.id}` watches for a while, then creates it."
@@ -124,7 +124,7 @@ def _record_job(submission: Submission, job: Job, session: Session) -> None:
             kept = "Write its id down; `ftjobs status` finds it once the ledger can be written again."
         raise LedgerError(
             "job_not_recorded",
-            f"Job {job.id} was created, but the ledger could not record it: {error}.",
+            f"Job {job.id} was created, but the ledger could not record it: {str(error).rstrip('.')}.",
             next_step=kept,
             submission_id=submission.id,
             job_id=job.id,

@@ -43,7 +43,7 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
     jobs = {
         job_id: job for job_id, job in jobs.items() if session.ledger.owner_of(job_id) in {None, submission.id}
     }
-    own = [job for job in jobs.values() if is_own(job, submission)]
+    own = [job for job in jobs.values() if is_own(job, submission, shares_files=session.trusts_metadata)]
     same = [
         job
         for job in jobs.values()
@@ -52,18 +52,18 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
     return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)))
 
 
-def is_own(job: Job, submission: Submission) -> bool:
-    """Return whether this submission created the job: by our metadata, else by training file and seed.
+def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
+    """Return whether this submission created the job: by our metadata, else by its training file.
 
-    Where metadata is not trusted no other submission uses the file, and elsewhere seeds differ by submission;
-    so neither the model's spelling nor anybody's clock is asked.
+    Where metadata is not trusted no other submission uses the file, so the file alone tells. Where files are
+    shared the seed must agree too, which differs by submission. Neither a clock nor the model's spelling is asked.
     """
     if SUBMISSION in job.metadata:
         return job.metadata[SUBMISSION] == submission.id
     return (
         submission.training_file_id is not None
         and job.training_file == submission.training_file_id
-        and job.seed in (None, submission.seed)
+        and (not shares_files or job.seed in (None, submission.seed))
     )
 
 

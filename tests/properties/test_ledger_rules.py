@@ -1,4 +1,4 @@
-"""The ledger's rules for all inputs: exact sums, corrections that add up, and a ledger that agrees with a model."""
+"""The ledger's rules for all inputs: exact sums, corrections that add up, a ledger that agrees with a model."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from ftjobs.errors import SpendRefusedError
 from ftjobs.ledger.budget import BudgetState, admit
-from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
+from ftjobs.ledger.entries import Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.month import percent, report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import TOKENS_PER_UNIT, Usd, UsdPer1M
@@ -143,7 +143,7 @@ def trail_of(number: int, case: Case) -> Trail:
 @given(st.lists(cases, max_size=5), months)
 def test_totals_and_variance_are_exact(jobs: Sequence[Case], period: Period) -> None:
     totals = report([trail_of(number, case) for number, case in enumerate(jobs)], period).totals
-    billed = variance = settled = Fraction(0)
+    billed = variance = settled = 0
     for case in jobs:
         inside = [
             PRICE.usd_per_1m.cost(tokens).nano for at, tokens in case.bills if period.start <= at < period.end
@@ -157,7 +157,7 @@ def test_totals_and_variance_are_exact(jobs: Sequence[Case], period: Period) -> 
             variance += sum(inside) - expected
     assert (totals.billed.nano, totals.variance.nano, totals.settled_estimate.nano) == (billed, variance, settled)
     if settled:
-        assert Fraction(totals.variance_pct or "") == Fraction(round(variance / settled * 1000), 10)
+        assert Fraction(totals.variance_pct or "") == Fraction(round(Fraction(variance * 1000, settled)), 10)
     else:
         assert totals.variance_pct is None
 
@@ -170,8 +170,8 @@ def test_the_months_of_a_year_add_up_to_the_year(jobs: Sequence[Case], year: int
     assert sum(parts) == report(trails, whole).totals.billed.nano
 
 
-@given(st.lists(cases, min_size=1, max_size=4), st.randoms(use_true_random=False))
-def test_the_digest_depends_on_the_entries_and_not_on_their_order(jobs: Sequence[Case], random: object) -> None:
+@given(st.lists(cases, min_size=1, max_size=4))
+def test_the_digest_depends_on_the_entries_and_not_on_their_order(jobs: Sequence[Case]) -> None:
     trails = [trail_of(number, case) for number, case in enumerate(jobs)]
     shuffled = [replace(trail, entries=trail.entries[::-1]) for trail in trails[::-1]]
     assert report(trails, None).digest == report(shuffled, None).digest
@@ -286,8 +286,8 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             assert entry is None
 
-    @rule(known=consumes(submissions))
-    def open_again(self, known: Known | None) -> None:
+    @rule()
+    def open_again(self) -> None:
         self.ledger = Ledger(self.path, stamp="real")
 
     @invariant()

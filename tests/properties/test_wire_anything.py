@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ftjobs.jobs.job import Job, parse_job
@@ -62,22 +62,27 @@ GOOD: dict[str, Any] = {
     "error": {"code": "c", "message": "m"},
     "metadata": {"ftjobs_submission": "ours"},
 }
-# A good job, some of whose fields are spoilt and some gone.
-jobs = st.builds(
-    lambda spoilt, gone: {key: value for key, value in {**GOOD, **spoilt}.items() if key not in gone},
-    st.dictionaries(st.sampled_from(sorted(GOOD)), anything, max_size=3),
-    st.sets(st.sampled_from(sorted(GOOD)), max_size=2),
-)
+
+
+def nearly(good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return objects of which one field is spoilt or gone, or a few are."""
+    names = st.sampled_from(sorted(good))
+    return (
+        st.builds(lambda name, value: {**good, name: value}, names, anything)
+        | st.builds(lambda gone: {key: good[key] for key in good if key not in gone}, st.sets(names, max_size=2))
+        | st.builds(lambda spoilt: {**good, **spoilt}, st.dictionaries(names, anything, max_size=3))
+    )
+
+
+jobs = nearly(GOOD) | st.just(GOOD)
 ids = st.sampled_from(["ftjob-1", "ftjob-2", "ftjob-3"])
-listed = st.builds(lambda job_id: {**GOOD, "id": job_id}, ids) | jobs
+listed = st.builds(lambda job_id: {**GOOD, "id": job_id}, ids)
+lists = st.lists(listed, max_size=4)
 pages = (
-    st.fixed_dictionaries(
-        {"object": st.just("list"), "data": st.lists(listed, max_size=4), "has_more": st.booleans()}
-    )
-    | st.fixed_dictionaries(
-        {},
-        optional={"object": st.just("list") | anything, "data": st.lists(listed) | anything, "has_more": anything},
-    )
+    st.fixed_dictionaries({"object": st.just("list"), "data": lists, "has_more": st.booleans()})
+    | lists.flatmap(lambda data: nearly({"object": "list", "data": data, "has_more": True}))
+    | nearly({"object": "list", "data": [], "has_more": False})
+    | st.lists(jobs, max_size=2).map(lambda data: {"object": "list", "data": data, "has_more": False})
     | anything
 )
 errors = st.fixed_dictionaries(
@@ -105,6 +110,10 @@ HUGE = b"[" * 100_000
 LONG = b'{"created_at": ' + b"1" * 5000 + b"}"
 
 
+# How long an example takes says how busy the machine is.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def parsed(raw: object) -> Job | None:
     try:
         return parse_job(raw)
@@ -112,6 +121,7 @@ def parsed(raw: object) -> Job | None:
         return None
 
 
+@patient
 @given(anything | jobs)
 def test_a_job_is_whole_or_a_value_error(raw: object) -> None:
     job = parsed(raw)
@@ -128,6 +138,7 @@ def test_a_job_is_whole_or_a_value_error(raw: object) -> None:
     assert all(isinstance(value, str) for value in job.metadata.values())
 
 
+@patient
 @given(pages, st.none() | ids)
 def test_a_page_is_all_that_it_says_or_a_value_error(body: Any, after: str | None) -> None:
     try:
@@ -145,6 +156,7 @@ def test_a_page_is_all_that_it_says_or_a_value_error(body: Any, after: str | Non
         assert after not in [job.id for job in page.jobs]
 
 
+@patient
 @given(anything | st.fixed_dictionaries({"object": st.just("file"), "id": scalars}, optional={"status": anything}))
 def test_a_file_is_a_file_or_a_value_error(body: Any) -> None:
     try:
@@ -156,6 +168,7 @@ def test_a_file_is_a_file_or_a_value_error(body: Any) -> None:
     assert file.id
 
 
+@patient
 @given(anything | st.fixed_dictionaries({"id": st.just("m"), "shutdown_date": scalars | st.text()}))
 def test_a_shutdown_date_is_a_day_unknown_or_a_value_error(body: Any) -> None:
     try:
@@ -165,6 +178,7 @@ def test_a_shutdown_date_is_a_day_unknown_or_a_value_error(body: Any) -> None:
     assert day is None or day.isoformat() == body["shutdown_date"] or body["shutdown_date"].isascii()
 
 
+@patient
 @given(replies)
 @example(Reply(200, {}, HUGE))
 @example(Reply(400, {}, HUGE))
@@ -193,6 +207,32 @@ def test_the_create_table_holds_for_every_answer(reply: Reply) -> None:
                 assert "unusable body" in reason or reason.endswith("with another job")
 
 
+echoes = st.fixed_dictionaries(
+    {},
+    optional={
+        "training_file": st.sampled_from(["file-1", "file-2", None, 5]),
+        "seed": st.sampled_from([7, 8, None]),
+        "metadata": st.none()
+        | st.dictionaries(
+            st.sampled_from(["ftjobs_submission", "ftjobs_key", "team"]), st.sampled_from(["ours", "theirs"])
+        ),
+    },
+)
+
+
+@patient
+@given(st.integers(200, 299), echoes)
+def test_a_job_is_believed_unless_it_contradicts_what_was_sent(status: int, echo: dict[str, Any]) -> None:
+    outcome = outcome_of_create(Reply(status, {}, json.dumps({**GOOD, **echo}).encode()), sent=SENT, now=NOW)
+    told = {key: value for key, value in (echo.get("metadata") or {}).items() if key.startswith("ftjobs")}
+    contradicts = (
+        echo.get("training_file") == "file-2"
+        or told not in ({}, {"ftjobs_submission": "ours"})
+    )
+    assert isinstance(outcome, Uncertain if contradicts else Created)
+
+
+@patient
 @given(replies)
 @example(Reply(503, {"retry-after": "Mon, 1 Jun 2027 99999999999999999999:00:00 GMT"}, HUGE))
 def test_the_read_table_holds_for_every_answer(reply: Reply) -> None:
@@ -204,6 +244,7 @@ def test_the_read_table_holds_for_every_answer(reply: Reply) -> None:
         assert not 400 <= reply.status < 500 or reply.status in AGAIN_STATUSES
 
 
+@patient
 @given(st.binary() | errors.map(lambda body: json.dumps(body).encode()))
 @example(HUGE)
 @example(LONG)
@@ -214,6 +255,7 @@ def test_an_error_always_has_a_code_and_one_line(body: bytes) -> None:
     assert len(message.splitlines()) <= 1
 
 
+@patient
 @given(numbers | dates | st.text(), st.sampled_from(["retry-after", "retry-after-ms"]))
 def test_a_wait_is_a_number_of_seconds_or_unknown(text: str, header: str) -> None:
     wait_s = retry_after_s(Reply(503, {header: text}, b""), now=NOW)
@@ -226,11 +268,13 @@ instants = st.datetimes(datetime(1970, 1, 1), datetime(9900, 1, 1), timezones=st
 entropy = st.binary(min_size=10, max_size=10)
 
 
+@patient
 @given(instants, entropy, st.timedeltas(timedelta(milliseconds=1), timedelta(days=9000)), entropy)
 def test_ids_sort_by_time(instant: datetime, first: bytes, later: timedelta, second: bytes) -> None:
     assert new_id(instant, first) < new_id(instant + later, second)
 
 
+@patient
 @given(instants, entropy, entropy)
 def test_ids_of_one_instant_differ_by_their_entropy(instant: datetime, first: bytes, second: bytes) -> None:
     one, other = new_id(instant, first), new_id(instant, second)
@@ -240,6 +284,7 @@ def test_ids_of_one_instant_differ_by_their_entropy(instant: datetime, first: by
     assert one[0] <= "7"
 
 
+@patient
 @given(st.text())
 def test_every_id_has_a_seed_that_the_api_takes(submission_id: str) -> None:
     assert 0 <= derive_seed(submission_id) < 2**31

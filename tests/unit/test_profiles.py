@@ -308,3 +308,19 @@ def test_loopback_is_known_by_its_address(url: str | None, is_loopback: bool) ->
 )
 def test_an_account_is_where_and_for_whom_but_not_with_which_key(profile: Profile, account: str) -> None:
     assert profile.account == account
+
+
+def test_a_host_is_the_same_account_however_it_is_spelled() -> None:
+    spelled = [Profile("generic", url).account for url in ("https://LLM.Example/V1/", "https://llm.example/V1")]
+    assert spelled[0] == spelled[1]
+    assert "/V1" in spelled[0]
+
+
+@pytest.mark.parametrize("value", ["org\nX-Evil: 1", "örg"])
+def test_an_organization_that_no_header_can_carry_is_refused(value: str) -> None:
+    table: dict[str, object] = {
+        "base_url": "https://llm.example/v1",
+        "api_key_env": "KEY",
+        "organization": value,
+    }
+    refused(lambda: choose_profile(settings("m", tables={"m": table})), ConfigError, "bad_setting")

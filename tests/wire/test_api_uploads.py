@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import httpx
 import httpx2
@@ -114,7 +114,7 @@ def test_progress_counts_the_bytes_of_each_attempt_from_the_start(
 def test_a_body_that_the_client_sends_twice_is_hashed_once(large: Path) -> None:
     with large.open("rb") as source:
         reader = _HashingReader(source, lambda _: None)
-        request = httpx2.Request("POST", FILES, files={"file": ("l.jsonl", reader)})
+        request = httpx2.Request("POST", FILES, files={"file": ("l.jsonl", cast(IO[bytes], reader))})
         assert isinstance(request.stream, httpx2.SyncByteStream)
         first, second = b"".join(request.stream), b"".join(request.stream)
     assert first == second

@@ -83,7 +83,6 @@ def test_a_job_may_leave_out_what_was_sent(
     "echo",
     [
         {"training_file": "file-of-somebody-else"},
-        {"seed": 8},
         {"metadata": {"ftjobs_submission": "theirs"}},
         {"metadata": {"ftjobs": "1", "ftjobs_submission": "ours", "ftjobs_key": "never sent"}},
     ],

@@ -249,7 +249,7 @@ def test_a_job_that_the_ledger_gives_to_another_submission_is_no_news(
     assert ids(look_up(a_submission(), opened)) == ([], ["ftjob-3"])
 
 
-# Without metadata: every job is read, and told by its training file and seed
+# Without metadata: every job is read, and told by its training file, which nothing else uses there
 
 
 @pytest.mark.parametrize(
@@ -260,13 +260,13 @@ def test_a_job_that_the_ledger_gives_to_another_submission_is_no_news(
         ({"seed": SEED, "metadata": {}}, True),
         ({"seed": SEED, "model": "another spelling", "created_at": 1}, True),
         ({"seed": SEED, "status": "failed"}, True),
-        ({"seed": SEED + 1}, False),
+        ({"seed": SEED + 1}, True),  # a service may choose a seed of its own
         ({"seed": SEED, "training_file": "file-of-another"}, False),
         ({"seed": SEED, "training_file": None}, False),
         ({"seed": SEED, "metadata": {"ftjobs_submission": OTHER_ULID}}, False),
     ],
 )
-def test_without_metadata_file_and_seed_tell(
+def test_without_metadata_the_file_tells(
     account: Accounts,
     session: Sessions,
     httpx2_mock: respx.MockRouter,
@@ -287,13 +287,15 @@ def test_without_a_file_nothing_can_be_ours(
     assert look_up(submission, session(account(keeps_metadata=False))) == Found((), ())
 
 
-def test_the_user_s_own_seed_tells_too(
-    account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter
+@pytest.mark.parametrize("seed", [SEED, 42])
+def test_where_files_are_shared_the_seed_tells_too(
+    account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter, seed: int
 ) -> None:
     spec = JobSpec(MINI, MINI, MINI, 3, training_sha256="b" * 64, training_bytes=10, seed=42)
-    serve(httpx2_mock, page_of(job_object("ftjob-2", seed=SEED), job_object("ftjob-1", seed=42)))
-    submission: Submission = a_submission(spec=spec)
-    assert ids(look_up(submission, session(account(keeps_metadata=False)))) == (["ftjob-1"], [])
+    serve(httpx2_mock, page_of(), page_of(job_object("ftjob-2", seed=SEED), job_object("ftjob-1", seed=42)))
+    submission: Submission = a_submission(spec=spec) if seed == 42 else a_submission()
+    found = look_up(submission, session(account()), everywhere=True)
+    assert ids(found) == (["ftjob-1" if seed == 42 else "ftjob-2"], [])
 
 
 def test_a_real_service_without_metadata_is_searched_by_file(
@@ -304,7 +306,8 @@ def test_a_real_service_without_metadata_is_searched_by_file(
     file_id = asked.api.upload(training_file, name="d.jsonl", sha256=digest_of(training_file)).id
     submission = a_submission(training_file_id=file_id)
     metadata = {"ftjobs_submission": ULID, "ftjobs_key": KEY}
-    for seed in (SEED, SEED + 1):
-        asked.api.create_job({"model": MINI, "training_file": file_id, "seed": seed, "metadata": metadata})
+    other_id = asked.api.upload(training_file, name="d.jsonl", sha256=digest_of(training_file)).id
+    for used in (file_id, other_id):
+        asked.api.create_job({"model": MINI, "training_file": used, "seed": SEED, "metadata": metadata})
     assert ids(look_up(submission, session(asked))) == ([service.jobs()[-1]["id"]], [])
     assert FILE not in str(service.jobs())

@@ -1,0 +1,98 @@
+"""The help of every verb says what it takes: each option once, each with its meaning."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ftjobs.cli.main import VERBS, main
+
+GLOBAL = {"--profile", "--config", "--ledger", "--json", "-v", "--verbose", "-q", "--quiet", "--version", "--help"}
+TAKES: dict[str, tuple[set[str], set[str]]] = {
+    "check": ({"DATA"}, {"--model", "--method"}),
+    "estimate": ({"DATA"}, {"--model", "--epochs", "--method", "--price-list"}),
+    "submit": (
+        {"DATA"},
+        {
+            *("--model", "--validation", "--method", "--epochs", "--batch-size", "--lr-multiplier", "--seed"),
+            *("--suffix", "--tag", "--max-cost", "-y", "--yes", "--dry-run", "--again", "--wait", "--resend"),
+        },
+    ),
+    "status": ({"JOB"}, {"--all"}),
+    "watch": ({"JOB"}, {"--timeout"}),
+    "ledger": ({"PERIOD"}, {"--month"}),
+    "sandbox": (set(), set()),
+    "sandbox serve": (set(), {"--port"}),
+}
+"""Verb → its arguments and its own options, as the design and the README promise them."""
+
+
+@pytest.fixture
+def shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> str:
+    """Return the help of the verb that is the test's parameter, as a terminal of 80 cells shows it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*request.param.split(), "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def section(text: str, title: str) -> str:
+    """Return the lines of a section, "" where there is none."""
+    found = re.search(rf"^{title}:\n((?:  .*\n|\n(?=  ))*)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def entries(text: str) -> dict[str, str]:
+    """Return name → meaning of a section; continuation lines belong to the entry above."""
+    joined = re.sub(r"\n {4,}", " ", text)
+    return dict(re.findall(r"^  (\S.*?) {2,}(\S.*)$", joined, re.MULTILINE))
+
+
+def test_every_verb_is_listed_here() -> None:
+    assert {name.partition(" ")[0] for name in TAKES} == set(VERBS)
+
+
+@pytest.mark.parametrize(("shown", "verb"), [(verb, verb) for verb in TAKES], indirect=["shown"])
+def test_each_argument_and_option_is_there_with_its_meaning(shown: str, verb: str) -> None:
+    arguments, options = TAKES[verb]
+    assert set(entries(section(shown, "Arguments"))) == arguments
+    for title, expected in (("Options", options), ("Global options", GLOBAL)):
+        found = entries(section(shown, title))
+        assert {flag for name in found for flag in re.findall(r"--?[a-z][a-z-]*", name)} == expected
+        for name, meaning in found.items():
+            assert meaning[0].isupper(), name
+            assert re.search(r"\.( +\[.*\])?$", meaning), (name, meaning)
+
+
+@pytest.mark.parametrize(("shown", "verb"), [(verb, verb) for verb in TAKES], indirect=["shown"])
+def test_the_first_line_is_how_to_type_it(shown: str, verb: str) -> None:
+    usage = shown.splitlines()[0]
+    assert usage.startswith(f"Usage: ftjobs {verb} [OPTIONS]")
+    assert not set("{}<>") & set(usage)
+    assert "[[" not in usage
+    for argument in TAKES[verb][0]:
+        assert argument in usage
+
+
+@pytest.mark.parametrize("shown", [*TAKES, ""], indirect=True)
+def test_help_fits_a_terminal_and_nothing_is_cut_short(shown: str) -> None:
+    assert max(map(len, shown.splitlines())) <= 80
+    for name, meaning in entries(section(shown, "Commands")).items():
+        assert meaning.endswith("."), name
+        assert not meaning.endswith("..."), name
+
+
+@pytest.mark.parametrize("shown", [""], indirect=True)
+def test_the_root_lists_the_verbs_in_the_order_of_a_job(shown: str) -> None:
+    assert list(entries(section(shown, "Commands"))) == list(VERBS)
+
+
+@pytest.mark.parametrize(("shown", "codes"), [("check", ["4"]), ("watch", ["6", "10"])], indirect=["shown"])
+def test_exit_codes_that_are_an_answer_are_told(shown: str, codes: list[str]) -> None:
+    told = " ".join(shown.split())
+    for code in codes:
+        assert re.search(rf"\b[Ee]xits\b.*\b{code}\b", told)
