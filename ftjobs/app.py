@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logs.get_logger(__name__)
 
 SANDBOX_KEY = "sk-sandbox"
+_TOLD_WAIT_S = 5.0
 
 
 class App:
@@ -175,4 +176,6 @@ def no_sandbox(error: ModuleNotFoundError) -> ConfigError:
 
 
 def _announce(retry: Retry) -> None:
-    log.warning("api.retry", reason=retry.reason, attempt=retry.attempt, wait_s=round(retry.wait_s, 1))
+    # A short wait is no news to a person; a long one must not look like a hang.
+    tell = log.warning if retry.wait_s >= _TOLD_WAIT_S else log.info
+    tell("api.retry", reason=retry.reason, attempt=retry.attempt, wait_s=round(retry.wait_s, 1))

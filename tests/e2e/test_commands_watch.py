@@ -1,0 +1,127 @@
+"""Watching: a stream until all have ended, and an exit code that says how."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftjobs.sandbox.serving import serve_in_background
+
+if TYPE_CHECKING:
+    from tests.conftest import Person, Run, Service
+
+MakeFile = Callable[[str, int], Path]
+Inside = Callable[..., "Run"]
+
+
+def stream(out: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert all(line["schema"] == "ftjobs.jobs/1" for line in lines)
+    return lines
+
+
+def test_two_jobs_are_followed_until_both_have_ended(
+    person: Person, service: Service, inside: Inside, make_training_file: MakeFile
+) -> None:
+    inside("submit", str(make_training_file("a.jsonl", 12)), "--model", "gpt-4o-mini")
+    service.settings(job_seconds=1.2)
+    inside("submit", str(make_training_file("b.jsonl", 13)), "--model", "gpt-4o-mini")
+    told = person.run("watch", "--json")
+    assert told.code == 0
+    seen = [[job["status"] for job in line["jobs"]] for line in stream(told.out)]
+    assert seen[-1] == ["succeeded", "succeeded"]
+    assert "succeeded" not in {statuses[1] for statuses in seen[:-1]}
+    assert all(one != following for one, following in pairwise(seen)), "only changes are told"
+    assert all(job["billed_cost_usd"] for job in stream(told.out)[-1]["jobs"])
+
+
+def test_piped_text_is_a_line_for_each_change(person: Person, service: Service, inside: Inside) -> None:
+    source = Path(__file__).resolve().parents[2] / "ftjobs/sandbox/sample.jsonl"
+    inside("submit", str(source), "--model", "gpt-4o-mini")
+    told = person.run("watch")
+    job_id = service.jobs()[0]["id"]
+    *rest, last = told.out.splitlines()
+    assert re.fullmatch(rf"{job_id} succeeded, billed \$\d\.\d+", last)
+    assert all(re.fullmatch(rf"{job_id} [a-z_]+", line) for line in rest)
+    assert len(set(rest)) == len(rest)
+
+
+def test_a_failed_job_is_exit_6_with_its_own_object(person: Person, service: Service, training_file: Path) -> None:
+    service.settings(fail_jobs="server_error")
+    told = person.run("submit", str(training_file), "--model", "gpt-4o-mini", "--wait", "--json")
+    assert told.code == 6
+    submitted, *watched = [json.loads(line) for line in told.out.splitlines()]
+    assert submitted["schema"] == "ftjobs.submission/1"
+    assert watched[-1]["schema"] == "ftjobs.jobs/1"
+    (job,) = watched[-1]["jobs"]
+    assert (job["status"], job["error"]["code"]) == ("failed", "server_error")
+    assert (job["trained_tokens"], job["billed_cost_usd"]) == (None, None)
+    assert f"{job['job_id']}: server_error: " in told.err
+    again = person.run("watch", "last")
+    assert (again.code, again.out) == (6, f"{job['job_id']} failed, its bill is unknown\n")
+
+
+def test_at_the_time_out_the_jobs_go_on_and_the_line_to_go_on_is_told(
+    person: Person, service: Service, inside: Inside, training_file: Path
+) -> None:
+    service.settings(job_seconds=1000)
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    told = person.run("watch", "--timeout", "0.5s")
+    job_id = service.jobs()[0]["id"]
+    assert told.code == 10
+    assert told.out == f"{job_id} validating_files\n"
+    message, next_step = told.err.splitlines()
+    assert message == "error: After 0.5 s 1 of 1 jobs had not ended; they go on."
+    assert f"`ftjobs watch {job_id}`" in next_step
+    assert service.jobs()[0]["status"] == "validating_files"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_ctrl_c_exits_130_with_the_line_to_go_on(
+    person: Person, service: Service, inside: Inside, training_file: Path, *, as_json: bool
+) -> None:
+    service.settings(job_seconds=1000)
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    watching = person.start("watch", *(["--json"] if as_json else []))
+    assert watching.stdout is not None
+    watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    out, err = watching.communicate(timeout=30)
+    assert watching.returncode == 130
+    assert "Traceback" not in err
+    told = json.loads(out)["next_step"] if as_json else err
+    job_id = service.jobs()[0]["id"]
+    assert f"`ftjobs watch {job_id}`" in told
+    assert service.jobs()[0]["status"] == "validating_files"
+
+
+def test_one_broken_service_does_not_hide_another(
+    person: Person, service: Service, make_training_file: MakeFile, inside: Inside, tmp_path: Path
+) -> None:
+    with serve_in_background(tmp_path / "second") as second_url:
+        (person.home / "ftjobs.toml").write_text(
+            f'[profiles.works]\nbase_url = "{service.base_url}"\napi_key_env = "OPENAI_API_KEY"\n'
+            f'[profiles.breaks]\nbase_url = "{second_url}"\napi_key_env = "OPENAI_API_KEY"\n'
+        )
+        inside("submit", str(make_training_file("a.jsonl", 12)), "--model", "gpt-4o-mini", "--profile", "breaks")
+        inside("submit", str(make_training_file("b.jsonl", 13)), "--model", "gpt-4o-mini", "--profile", "works")
+        deadline = time.monotonic() + 30
+        while service.jobs()[0]["status"] != "succeeded":
+            assert time.monotonic() < deadline
+    patient = tmp_path / "no-waits"
+    patient.mkdir()
+    (patient / "sitecustomize.py").write_text("import time\ntime.sleep = lambda _seconds: None\n")
+    told = person.run("status", PYTHONPATH=f"{patient}:{person.env()['PYTHONPATH']}")
+    assert told.code == 8
+    _, unreachable, reachable = told.out.splitlines()
+    assert "validating_files" in unreachable
+    assert re.search(r"succeeded .* \$0\.\d{4} ", reachable)
+    assert f"error: The API at {second_url} did not answer" in told.err
