@@ -225,10 +225,7 @@ echoes = st.fixed_dictionaries(
 def test_a_job_is_believed_unless_it_contradicts_what_was_sent(status: int, echo: dict[str, Any]) -> None:
     outcome = outcome_of_create(Reply(status, {}, json.dumps({**GOOD, **echo}).encode()), sent=SENT, now=NOW)
     told = {key: value for key, value in (echo.get("metadata") or {}).items() if key.startswith("ftjobs")}
-    contradicts = (
-        echo.get("training_file") == "file-2"
-        or told not in ({}, {"ftjobs_submission": "ours"})
-    )
+    contradicts = echo.get("training_file") == "file-2" or told not in ({}, {"ftjobs_submission": "ours"})
     assert isinstance(outcome, Uncertain if contradicts else Created)
 
 
