@@ -166,7 +166,7 @@ def _refresh(app: App, chosen: Sequence[str]) -> FtjobsError | None:
     """Sync the chosen, what is unsettled where none is; return what went wrong, to be told last."""
     trails = app.ledger.trails(chosen) if chosen else app.ledger.unsettled()
     try:
-        app.sync([trail for trail in trails if not trail.voided])
+        app.sync([trail for trail in trails if trail.submission.job or not trail.voided])
     except FtjobsError as error:
         return error
     return None

@@ -215,9 +215,10 @@ class Ledger:
             return _trails(connection, where)
 
     def unsettled(self) -> list[Trail]:
-        """Return what still needs the service: no bill and no void yet, oldest first."""
+        """Return what still needs the service: no bill yet and no void, unless a job turned up all the same."""
         with self._transaction(writes=False) as connection:
-            return _trails(connection, ~_has_entry(*_SETTLING))
+            created_nothing = and_(_has_entry("void"), ~_has_job())
+            return _trails(connection, and_(~_has_entry(*_BILLED_SIDE), ~created_nothing))
 
     def trails_in(self, period: Period | None) -> list[Trail]:
         """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one."""
@@ -306,6 +307,11 @@ def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | No
     if before is not None:
         conditions.append(its.c.occurred_at < before)
     return exists().where(*conditions)
+
+
+def _has_job() -> ColumnElement[bool]:
+    its = jobs.alias()
+    return exists().where(its.c.submission_id == submissions.c.id)
 
 
 def _change(connection: Connection, submission_id: str, states: Set[str], **values: object) -> None:

@@ -158,6 +158,37 @@ tell(len(Ledger(Path(sys.argv[1]), stamp="real").trails()))
     assert rows(old, "SELECT text FROM notes") == [("made by the migration",)]
 
 
+def test_a_process_that_comes_while_another_migrates_waits_and_finds_it_done(
+    old: Path, tomorrow: Tomorrow, crew: Crew
+) -> None:
+    before = content(old)
+    script = (
+        tomorrow.script
+        + """
+def back_up(*args, really=engine._back_up):
+    tell("backs up")
+    sys.stdin.readline()
+    really(*args)
+
+def lock(*args, really=engine.FileLock, **more):
+    tell("asks for the lock")
+    return really(*args, **more)
+
+engine._back_up, engine.FileLock = back_up, lock
+Ledger(Path(sys.argv[1]), stamp="real")
+tell("done")
+"""
+    )
+    first = crew.start(script)
+    assert [crew.hear(first), crew.hear(first)] == ['"asks for the lock"', '"backs up"']
+    second = crew.start(script)
+    assert crew.hear(second) == '"asks for the lock"'
+    crew.release(first)
+    assert [crew.hear(first), crew.hear(second)] == ['"done"'] * 2
+    assert [content(backup) for backup in backups(old)] == [before]
+    assert revision(old) == TOMORROW
+
+
 # The child spills changed pages to the file at once, so that a kill leaves a half-changed file and its journal.
 KILLED = """
 import os, signal

@@ -398,3 +398,23 @@ def test_a_recorded_submission_expires_after_a_day_and_frees_its_key(
     assert done.submission.id != first.id
     assert user.ledger.get(first.id).state == "abandoned"
     assert [trail.voided for trail in user.ledger.trails([first.id])] == [True]
+
+
+def test_a_job_that_turns_up_after_its_submission_was_voided_is_billed_all_the_same(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    user = machine("a")
+    service.settings(job_seconds=0)
+    service.faults({"on": CREATE, "do": "status", "status": 400, "when": "after"})
+    with pytest.raises(RejectedError):
+        user.submit(order)
+    voided = only(user.ledger)
+    assert voided.state == "rejected"
+    job = user.session.api.retrieve_job(service.jobs()[0]["id"])
+    assert job is not None
+    user.ledger.attach(voided.id, job, now=datetime.now(UTC))
+    user.sync()
+    (trail,) = user.ledger.trails()
+    assert trail.billed is not None
+    assert trail.billed.nano == job.trained_tokens * 3000 if job.trained_tokens else False
+    assert user.ledger.unsettled() == []
