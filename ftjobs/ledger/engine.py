@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from sqlalchemy.pool import NullPool
 
 import ftjobs
 from ftjobs.errors import ConfigError, LedgerError
+from ftjobs.failpoints import reach
 from ftjobs.ledger.tables import stamps
 
 # The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
 # up to date does not import alembic (half a second).
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 _SQLITE = "sqlite:///"
 _BUSY_TIMEOUT_MS = 30_000
 
@@ -162,19 +163,32 @@ def _migrate(engine: Engine, path: Path) -> None:
             )
         if revision is not None and revision != SCHEMA_REVISION:
             _back_up(path, revision)
+            reach("ledger.backed_up")
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            reach("ledger.migrating")
+        reach("ledger.migrated")
 
 
 def _back_up(path: Path, revision: str) -> None:
+    """Copy the ledger beside itself, private and checked; a copy that was cut short never bears the final name."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     target = path.with_name(f"{path.name}.before-{revision}-{stamp}")
-    _make_private(target)
-    with sqlite3.connect(path) as source, sqlite3.connect(target) as copy:
+    unfinished = path.with_name(f"{path.name}.before-{revision}.part")
+    unfinished.unlink(missing_ok=True)
+    _make_private(unfinished)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
         source.backup(copy)
-    source.close()
-    copy.close()
+        ((verdict, *_), *_) = copy.execute("PRAGMA integrity_check(1)").fetchall()
+    if verdict != "ok":
+        raise LedgerError(
+            "ledger_damaged",
+            f"{path} is damaged, so it is not migrated (SQLite says: {verdict}).",
+            next_step=f"Keep the file as it is; its copy {unfinished} is what can be saved of it.",
+            ledger=str(path),
+        )
+    unfinished.replace(target)
 
 
 def _migrations_folder() -> Path:

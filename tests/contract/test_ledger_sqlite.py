@@ -18,7 +18,17 @@ from ftjobs.errors import ConfigError, FtjobsError, LedgerError
 from ftjobs.ledger import engine as engine_module
 from ftjobs.ledger.engine import SCHEMA_REVISION, ledger_path, open_engine
 from ftjobs.ledger.store import Ledger
-from tests.contract.conftest import NOW, PRICE, Crew, Place, SqlitePlace, a_submission, created, trail_of
+from tests.contract.conftest import (
+    ENTRY_COLUMNS,
+    NOW,
+    PRICE,
+    Crew,
+    Place,
+    SqlitePlace,
+    a_submission,
+    created,
+    trail_of,
+)
 
 
 @pytest.fixture
@@ -409,3 +419,24 @@ except FtjobsError as error:
     finally:
         folder.chmod(0o700)
     assert told == [12, "ledger_unavailable"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT OR REPLACE INTO entries SELECT * FROM entries",
+        f"REPLACE INTO entries ({ENTRY_COLUMNS}) SELECT {ENTRY_COLUMNS} FROM entries",
+        "UPDATE entries SET amount_nano_usd = 0",
+        "DELETE FROM entries",
+        "DELETE FROM submissions",
+        "DELETE FROM jobs",
+    ],
+)
+def test_no_other_program_changes_what_is_written_either(ledger: Ledger, statement: str) -> None:
+    """A plain connection, as of a shell: foreign keys and recursive triggers are off."""
+    created(ledger)
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        before = connection.execute("SELECT * FROM entries").fetchall()
+        with pytest.raises(sqlite3.IntegrityError, match=r"append-only|never deleted"):
+            connection.execute(statement)
+        assert connection.execute("SELECT * FROM entries").fetchall() == before
