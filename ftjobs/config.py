@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from ftjobs.errors import ConfigError, nearest
+from ftjobs.failpoints import VARIABLE as FAILPOINT_VARIABLE
+from ftjobs.failpoints import check_failpoint
 from ftjobs.money import Usd
 
 DEFAULT: Final = "default"
 LOCAL_FILE: Final = "ftjobs.toml"
 USER_FILE: Final = "config.toml"
 CONFIG_VARIABLE: Final = "FTJOBS_CONFIG"
+_NO_SETTINGS: Final = (CONFIG_VARIABLE, FAILPOINT_VARIABLE)
 
 _PREFIX: Final = "FTJOBS_"
 _FIVE_DOLLARS: Final = Usd.parse("5")
@@ -325,13 +328,14 @@ def _flat(document: Mapping[str, object], label: str, text: str) -> Iterable[tup
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    check_failpoint(environ)
     names = {variable_of(name): name for name in _KINDS}
     found: dict[str, str] = {}
     for variable, value in environ.items():
-        if not variable.startswith(_PREFIX) or variable == CONFIG_VARIABLE or not value:
+        if not variable.startswith(_PREFIX) or variable in _NO_SETTINGS or not value:
             continue
         if variable not in names:
-            _unknown(variable, (*names, CONFIG_VARIABLE), "the environment", None)
+            _unknown(variable, (*names, *_NO_SETTINGS), "the environment", None)
         found[names[variable]] = value
     return found
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exc, exists, func, insert, or_, select, update
 
 from ftjobs.errors import LedgerError, UsageError
+from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger.budget import BudgetState, admit
@@ -74,6 +75,7 @@ class Ledger:
                 budget = admit(state, submission.quote.cost.high)
             connection.execute(insert(submissions), submission_row(submission))
             _append(connection, estimate_entry(submission.id, submission.quote, occurred_at=now, recorded_at=now))
+            reach("submission.recording")
             return Recorded(submission, is_new=True, budget=budget)
 
     def holder(self, key: str) -> Submission | None:
@@ -144,6 +146,7 @@ class Ledger:
         """Record the job that a submission created; again with the same job only refreshes it."""
         with self._transaction(writes=True) as connection:
             _attach(connection, submission_id, job, now)
+            reach("job.recording")
 
     def see(self, job: Job, *, now: datetime) -> None:
         """Record the job's newest state; a failed or cancelled one frees its key."""
@@ -199,6 +202,7 @@ class Ledger:
             entry = billed_entry(trail, trail.submission.job, price, now=now)
             if entry is not None:
                 _append(connection, entry)
+                reach("bill.settling")
             return entry
 
     def budget(self, limit: Usd, month: Period) -> BudgetState:

@@ -21,6 +21,7 @@ import openai
 
 from ftjobs.config import Secret
 from ftjobs.errors import DatasetError, UnavailableError, UsageError
+from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.provider.outcomes import (
     Again,
@@ -169,16 +170,21 @@ class Api:
 
     def create_job(self, body: Mapping[str, Any]) -> Outcome:
         """Send one create request, once: a fresh connection, no retry, no redirect; return what came of it."""
-        client = self._new_client(httpx2.Timeout(CREATE_TIMEOUT_S, connect=10.0))
+        client = self._new_client(
+            httpx2.Timeout(CREATE_TIMEOUT_S, connect=10.0), on_answer=lambda _unread: reach("create.sent")
+        )
         try:
             answer = _answer(lambda: client.fine_tuning.jobs.with_raw_response.create(**body))
         finally:
             client.close()
         return outcome_of_create(answer, sent=body, now=self._now())
 
-    def _new_client(self, timeout: httpx2.Timeout) -> openai.OpenAI:
+    def _new_client(
+        self, timeout: httpx2.Timeout, *, on_answer: Callable[[httpx2.Response], None] = lambda _: None
+    ) -> openai.OpenAI:
         transport = httpx2.Client(
             follow_redirects=False,
+            event_hooks={"response": [on_answer]},
             timeout=timeout,
             trust_env=not self.profile.is_loopback,  # a proxy has no business with this machine's own address
         )

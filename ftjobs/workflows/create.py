@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ftjobs.errors import LedgerError, RejectedError, UnavailableError, UncertainError
+from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger.orphans import keep_orphan
@@ -99,10 +100,13 @@ def _send(
     came_from: State = "recorded" if submission.state == "recorded" else "uncertain"
     with undisturbed(on_signal):
         ledger.begin_sending(submission.id, came_from)
+        reach("create.sending")
         outcome = session.api.create_job(body)
+        reach("create.replied")
         match outcome:
             case Created(job):
                 _record_job(submission, job, session)
+                reach("job.recorded")
             case Uncertain(reason):
                 ledger.mark(submission.id, "uncertain", error=reason)
             case NotNow(reason):

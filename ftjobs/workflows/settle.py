@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ftjobs.failpoints import reach
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import BillingPrice, Entry
 from ftjobs.ledger.store import Ledger
@@ -31,6 +32,7 @@ def settle(
         return None
     entry = ledger.settle(submission.id, price, now=now)
     if entry is not None:
+        reach("bill.settled")
         log.info(
             "bill.settled", submission_id=submission.id, job_id=job.id, trained_tokens=job.trained_tokens,
             billed_usd=entry.amount.plain(),

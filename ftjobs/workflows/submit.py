@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from ftjobs.errors import DatasetError, FtjobsError, RejectedError, UsageError
+from ftjobs.failpoints import reach
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import State, Submission, new_id
@@ -77,17 +78,20 @@ def submit(
     """
     ledger, hooks = session.ledger, hooks or Hooks()
     key = order.spec.content_key(session.account)
+    reach("survey.done")
     while True:
         holder, is_new, budget = ledger.holder(key), False, None
         if holder is None:
             consent()
             recorded = ledger.record(_new_submission(order, key, session), monthly_limit=monthly_limit)
             holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget
+            reach("submission.recorded")
         log.info("submission.recorded" if is_new else "submission.found", submission_id=holder.id)
         with (
             submission_lock(ledger.path, holder.id, on_wait=partial(hooks.on_follow, holder.id)),
             naming(holder.id),
         ):
+            reach("submission.locked")
             current = ledger.get(holder.id)
             if current.state == "recorded" and not is_new:
                 if session.now() - current.recorded_at > RESUME_WITHIN:
@@ -171,7 +175,9 @@ def _drive(submission: Submission, order: Order, session: Session, hooks: Hooks)
     """Look, upload and create; what stops this for good voids the submission, an outage leaves it resumable."""
     ledger = session.ledger
     try:
-        if claimed := claim(submission, look_up(submission, session), session):
+        found = look_up(submission, session)
+        reach("lookup.done")
+        if claimed := claim(submission, found, session):
             return Submitted(claimed, reused=True)
         _provide_files(submission, order, session, hooks)
     except (RejectedError, DatasetError, UsageError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ftjobs.errors import FtjobsError, RejectedError, UncertainError
+from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import Trail
@@ -90,6 +91,7 @@ def _fetch(wanted: set[str], session: Session, failures: list[FtjobsError]) -> I
 
 
 def _see(job: Job, submission: Submission, session: Session) -> None:
+    reach("sync.fetched")
     if submission.job and submission.job.status != job.status:
         log.info("job.status_changed", job_id=job.id, submission_id=submission.id, status=job.status)
     session.ledger.see(job, now=session.now())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ftjobs.ambient import Ambient
 from ftjobs.errors import DatasetError, RejectedError, UnavailableError
+from ftjobs.failpoints import reach
 from ftjobs.logs import get_logger
 from ftjobs.provider.api import Api, RemoteFile
 from ftjobs.workflows.session import Session
@@ -49,16 +50,23 @@ def provide_file(
     service refuses the file; UnavailableError after 30 minutes without an answer.
     """
     api, ledger, account = session.api, session.ledger, session.account
+
+    def on_progress(sent: int) -> None:
+        reach("upload.sending")
+        on_sent(sent, source.bytes)
+
     candidate = known_id or (ledger.known_file(account, source.sha256) if may_share else None)
     remote = api.retrieve_file(candidate) if candidate else None
     if remote is None or remote.status in _GONE:
         _refuse_oversize(source)
+        reach("upload.started")
         remote = api.upload(
             source.path,
             name=f"{_UNSAFE.sub('_', source.path.stem)[:80]}-{source.sha256[:16]}.jsonl",
             sha256=source.sha256,
-            on_progress=lambda sent: on_sent(sent, source.bytes),
+            on_progress=on_progress,
         )
+        reach("upload.done")
         ledger.remember_file(remote.id, account=account, sha256=source.sha256, now=session.now())
         log.info("file.uploaded", file_id=remote.id, bytes=source.bytes, sha256=source.sha256)
     return _wait_until_ready(remote, api, session.ambient)
@@ -85,6 +93,7 @@ def _wait_until_ready(remote: RemoteFile, api: Api, ambient: Ambient) -> str:
                 next_step="Run the same command again later, it goes on with this file.",
                 file_id=remote.id,
             )
+        reach("file.waiting")
         ambient.sleep(interval)
         interval = min(interval * 1.5, _POLL_MAX_S)
         current = api.retrieve_file(remote.id)
