@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports test-2027 constraints clean
+.PHONY: help demo test check lint types imports audit soak mutants test-2027 constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -21,7 +22,7 @@ demo: $(READY) ## the main job on the sample file against the sandbox: estimate,
 test: $(READY) ## the whole suite
 	$(BIN)/python -m pytest -n auto
 
-check: lint types imports test ## lint, types, import rules, tests
+check: lint types imports audit test ## lint, types, import rules, known vulnerabilities, tests
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -32,6 +33,16 @@ types: $(READY)
 
 imports: $(READY)
 	$(BIN)/lint-imports --no-cache
+
+audit: $(READY)
+	@$(BIN)/python .ci/audit
+
+soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS=10000); it goes on where it stopped
+	$(BIN)/python -m pytest -n auto -m soak
+	$(BIN)/python -m tests.faults.kills --rounds $(ROUNDS)
+
+mutants: $(READY) ## remove each protected step in turn and see tests go red
+	$(BIN)/python -m tests.mutants
 
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
 	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n auto
@@ -46,4 +57,4 @@ constraints: ## renew the pins from what the registry has today
 	@! grep -nE '://| @ ' constraints.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

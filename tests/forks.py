@@ -81,6 +81,10 @@ class Command:
         assert self.code is not None
         return Run(self.code, *(self.printed.with_suffix(f".{name}").read_text() for name in ("out", "err")))
 
+    def told(self) -> str:
+        """Return what it has printed on stderr so far."""
+        return self.printed.with_suffix(".err").read_text()
+
     def is_stopped(self) -> bool:
         """Wait until it stops at its failpoint (True) or ends without having passed there (False)."""
         return self._wait(90) == "stopped"
@@ -156,11 +160,11 @@ class Forks:
 
 
 @contextmanager
-def forking(folder: Path) -> Iterator[Forks]:
-    """Serve forks; what is still running at the end is killed. Prints go to `folder`."""
+def forking(folder: Path, *, prelude: str = "") -> Iterator[Forks]:
+    """Serve forks, after `prelude` has run; what is still running at the end is killed. Prints go to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     server = subprocess.Popen(
-        [sys.executable, "-c", _SERVER],
+        [sys.executable, "-c", prelude + _SERVER],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -95,6 +95,7 @@ def _open(path: Path, stamp: str) -> Engine:
     event.listen(engine, "begin", _on_begin)
     with engine.connect() as connection:
         revision = _revision(connection, path)
+    event.listen(engine, "connect", _keep_journal)
     if revision != SCHEMA_REVISION:
         _migrate(engine, path)
     _check_stamp(engine, path, stamp)
@@ -111,16 +112,20 @@ def _on_connect(dbapi_connection: Any, _record: object) -> None:
     # Transactions are ours to begin: the driver's own habit commits DDL behind our back (facts, section 7).
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    # DELETE journal, not WAL: this SQLite may carry the WAL-reset bug, and EXTRA survives a power cut.
     for pragma in (
         f"busy_timeout={_BUSY_TIMEOUT_MS}",
-        "journal_mode=DELETE",
         "synchronous=EXTRA",
         "foreign_keys=ON",
         "recursive_triggers=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _keep_journal(dbapi_connection: Any, _record: object) -> None:
+    # DELETE, not WAL: this SQLite may carry the WAL-reset bug, and with EXTRA it survives a power cut. The file is
+    # changed by this, so only once it is known to be a ledger.
+    dbapi_connection.execute("PRAGMA journal_mode=DELETE")
 
 
 def _on_begin(connection: Connection) -> None:
@@ -130,16 +135,16 @@ def _on_begin(connection: Connection) -> None:
 
 def _revision(connection: Connection, path: Path) -> str | None:
     tables = set(inspect(connection).get_table_names())
-    if "alembic_version" in tables:
+    if not tables:
+        return None
+    if {"alembic_version", "stamps", "entries"} <= tables:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if tables:
-        raise LedgerError(
-            "not_a_ledger",
-            f"{path} is a SQLite database, but not a ledger.",
-            next_step="Name another file with --ledger.",
-            ledger=str(path),
-        )
-    return None
+    raise LedgerError(
+        "not_a_ledger",
+        f"{path} is a SQLite database, but not a ledger.",
+        next_step="Name another file with --ledger.",
+        ledger=str(path),
+    )
 
 
 def _migrate(engine: Engine, path: Path) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,14 @@ class Book:
         """Execute a statement and commit it."""
         with closing(sqlite3.connect(self.path, timeout=30)) as connection, connection:
             connection.execute(statement)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the ledger's write lock for the length of the block, as another program would."""
+        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
 
     def submissions(self) -> list[dict[str, Any]]:
         """Return the submissions with their `job_id`, in the order in which they were recorded."""
