@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal, TextIO
@@ -17,7 +17,9 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _SHORTEST_SECRET: Final = 4  # masking "x", a local server's key, would garble every line and protect nothing
 
 _SPACES = re.compile(r"[\t-\r\x85\u2028\u2029]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# C0, C1, what changes the direction, and what has no width: a terminal obeys them, a reader does not see them.
+INVISIBLE: Final = r"\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"
+_CONTROLS = re.compile(rf"[\x00-\x1f{INVISIBLE}]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[^\s'\",;]+")
@@ -31,14 +33,11 @@ _secrets: set[str] = set()
 
 
 def clean(text: str) -> str:
-    """Return `text` as one harmless line: no line breaks, C0, C1 or bidi controls, no lone surrogates.
+    """Return `text` as one harmless line: no line breaks, controls or zero-width characters, no lone surrogates.
 
     For everything that came from a file or the network, before a terminal sees it.
     """
-    text = _CONTROLS.sub("", _SPACES.sub(" ", text))
-    if _SURROGATES.search(text):
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return _mended(_CONTROLS.sub("", _SPACES.sub(" ", text)))
 
 
 def register_secret(text: str) -> None:
@@ -49,31 +48,47 @@ def register_secret(text: str) -> None:
 
 def redact(text: str) -> str:
     """Return `text` with registered secrets, bearer tokens, `sk-` keys and URL passwords masked."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+    text = _without_secrets(text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
     text = _API_KEY.sub(MASK, text)
     return _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
 
 
-def scrub(value: object) -> Any:
-    """Return `value` as JSON values with every text in it redacted and cleaned; other types become text."""
+def storable(text: str) -> str:
+    """Return `text` as it may be kept: registered secrets masked, lone surrogates mended, all else as it came."""
+    return _without_secrets(_mended(text))
+
+
+def _without_secrets(text: str) -> str:
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _mended(text: str) -> str:
+    if _SURROGATES.search(text):
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def scrub_text(text: str) -> str:
+    """Return `text` cleaned, then redacted: in this order, or a control character could split a key."""
+    return redact(clean(text))
+
+
+def scrub(value: object, text_rule: Callable[[str], str] = scrub_text) -> Any:
+    """Return `value` as JSON values with `text_rule` applied to every text in it; other types become text."""
     match value:
         case None | bool() | int():
             return value
         case float() if math.isfinite(value):
             return value
         case Mapping():
-            return {scrub_text(str(key)): scrub(item) for key, item in value.items()}
+            return {text_rule(str(key)): scrub(item, text_rule) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [scrub(item) for item in value]
+            return [scrub(item, text_rule) for item in value]
         case _:
-            return scrub_text(str(value))
-
-
-def scrub_text(text: str) -> str:
-    """Return `text` cleaned, then redacted: in this order, or a control character could split a key."""
-    return redact(clean(text))
+            return text_rule(str(value))
 
 
 def scrub_lines(text: str) -> str:

@@ -66,7 +66,11 @@ def ask(question: str) -> bool:
 
 @contextmanager
 def local_file(name: str) -> Iterator[Path]:
-    """Yield the file to read: the named one, or a private copy of stdin for `-`, gone afterwards."""
+    """Yield the file to read: the named one, or a private copy of stdin for `-`, gone afterwards.
+
+    Where a file can be opened again by its descriptor (Linux), the copy has no name, so that no signal leaves
+    training data behind.
+    """
     if name != STDIN:
         yield Path(name)
         return
@@ -74,7 +78,13 @@ def local_file(name: str) -> Iterator[Path]:
     try:
         with os.fdopen(handle, "wb") as target:
             shutil.copyfileobj(sys.stdin.buffer, target)
-        yield Path(copy)
+        with Path(copy).open("rb") as held:
+            by_descriptor = Path(f"/proc/{os.getpid()}/fd/{held.fileno()}")
+            if by_descriptor.exists():
+                Path(copy).unlink()
+                yield by_descriptor
+            else:
+                yield Path(copy)
     finally:
         Path(copy).unlink(missing_ok=True)
 

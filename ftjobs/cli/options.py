@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ftjobs import __version__
 from ftjobs.errors import UsageError, nearest
+from ftjobs.logs import scrub_text
 from ftjobs.reports.envelope import dumps
 
 QUIET: Final = -1
@@ -46,7 +47,9 @@ class Globals:
     def spelled(self, text: str) -> str:
         """Return `text` with the commands in it as they must be typed: with this command's service and ledger."""
         options = {"--profile": self.profile, "--config": self.config, "--ledger": self.ledger_url}
-        given = "".join(f"{flag} {shlex.quote(str(value))} " for flag, value in options.items() if value)
+        given = "".join(
+            f"{flag} {shlex.quote(scrub_text(str(value)))} " for flag, value in options.items() if value
+        )
         return _TOLD_COMMAND.sub(lambda match: match[0] + given, text)
 
 

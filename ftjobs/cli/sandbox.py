@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import Annotated
@@ -49,7 +50,7 @@ def serve(
         if given.json:
             print_json(envelope("sandbox", sandbox=True, environment=environment))
         else:
-            print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()))
+            print("\n".join(f"export {name}={_quoted(value)}" for name, value in environment.items()))
         sys.stdout.flush()
         say("serving the sandbox; run these lines in another shell, end with Ctrl-C", given)
 
@@ -62,3 +63,10 @@ def serve(
             next_step="Name another port with --port, or 0 for a free one.",
             port=port,
         ) from None
+
+
+def _quoted(value: str) -> str:
+    """Return a value as a shell reads it; one that a terminal would obey is spelled in escapes."""
+    if value.isprintable():
+        return shlex.quote(value)
+    return "$'" + "".join(f"\\x{byte:02x}" for byte in os.fsencode(value)) + "'"

@@ -14,6 +14,8 @@ SUCCEEDED = "succeeded"
 FAILED_WORDS = frozenset({"failed", "cancelled", "canceled"})
 # More than any job trains on; beyond it the bill would not fit the ledger, and the number is not believed.
 _MAX_TOKENS = 10**11
+# What a lone surrogate is decoded to: an id with it names nothing.
+DAMAGED = "\ufffd"
 ENDED_WORDS = FAILED_WORDS | {SUCCEEDED}
 
 
@@ -64,8 +66,8 @@ def parse_job(raw: object) -> Job:
         raise ValueError("the object is not a fine_tuning.job")
     job_id, status = _text(raw.get("id")), _text(raw.get("status"))
     created_at = _instant(raw.get("created_at"))
-    if not job_id or not status or created_at is None:
-        raise ValueError("the job object lacks an id, a status or created_at")
+    if not job_id or DAMAGED in job_id or not status or created_at is None:
+        raise ValueError("the job object lacks a usable id, a status or created_at")
     error, metadata = _mapping(raw.get("error")), _mapping(raw.get("metadata"))
     return Job(
         id=job_id,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import openai
 from ftjobs.config import Secret
 from ftjobs.errors import DatasetError, UnavailableError, UsageError
 from ftjobs.failpoints import reach
-from ftjobs.jobs.job import Job, parse_job
+from ftjobs.jobs.job import DAMAGED, Job, parse_job
 from ftjobs.provider.outcomes import (
     Again,
     Answer,
@@ -30,6 +29,7 @@ from ftjobs.provider.outcomes import (
     Outcome,
     Rejected,
     Reply,
+    one_line,
     outcome_of_create,
     rejected_error,
     trouble_of_read,
@@ -227,7 +227,7 @@ class Api:
             case None:
                 pass
         try:
-            return parse(json.loads(answer.body if isinstance(answer, Reply) else b""))
+            return parse(answer.decoded() if isinstance(answer, Reply) else None)
         except (ValueError, RecursionError) as error:
             raise TryAgainError(f"an unusable answer ({error})") from None
 
@@ -308,8 +308,8 @@ def _answer(send: Callable[[], Any]) -> Answer:
         return _reply(error.response)
     except openai.APIConnectionError as error:
         cause = error.__cause__
-        name = type(cause or error).__name__
-        return NoReply(sent=not isinstance(cause, _NEVER_SENT), reason=f"{name}: {cause or error}".strip(": "))
+        reason = f"{type(cause or error).__name__}: {cause or error}".strip(": ")
+        return NoReply(sent=not isinstance(cause, _NEVER_SENT), reason=one_line(reason))
     except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
         return NoReply(sent=True, reason=type(error).__name__)
 
@@ -339,17 +339,19 @@ def _file(body: object) -> RemoteFile:
     if not isinstance(body, dict) or body.get("object") != "file":
         raise ValueError("no file object")
     file_id, status, details = body.get("id"), body.get("status"), body.get("status_details")
-    if not isinstance(file_id, str) or not file_id:
-        raise ValueError("a file without an id")
+    if not isinstance(file_id, str) or not file_id or DAMAGED in file_id:
+        raise ValueError("a file without a usable id")
     return RemoteFile(
-        file_id, status if isinstance(status, str) else None, details if isinstance(details, str) else None
+        file_id,
+        one_line(status) if isinstance(status, str) else None,
+        one_line(details) if isinstance(details, str) else None,
     )
 
 
 def _shutdown_date(body: object) -> date | None:
     if not isinstance(body, dict) or not isinstance(body.get("id"), str):
         raise ValueError("no model object")
-    value = body.get("shutdown_date")
+    value = body.get("shutdown_date") if body.get("object", "model") == "model" else None
     try:
         return date.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ftjobs.errors import RejectedError
 from ftjobs.jobs.job import Job, parse_job
-from ftjobs.logs import scrub_text
+from ftjobs.logs import scrub, scrub_text, storable
 
 REJECTING_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 411, 413, 415, 422})
 AGAIN_STATUSES = frozenset({408, 409, 423, 425, 429, 499})
@@ -45,6 +45,13 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def decoded(self) -> object:
+        """Return the body's JSON as it may be kept: a service may repeat the key, or send what no database takes.
+
+        ValueError or RecursionError where it is no JSON.
+        """
+        return scrub(json.loads(self.body), storable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +117,9 @@ def outcome_of_create(answer: Answer, *, sent: Mapping[str, Any], now: datetime)
     if not 200 <= answer.status < 300:
         return Uncertain(f"HTTP {answer.status}")
     try:
-        job = parse_job(json.loads(answer.body))
+        job = parse_job(answer.decoded())
     except (ValueError, RecursionError) as error:
-        return Uncertain(f"HTTP {answer.status} with an unusable body ({_one_line(str(error))})")
+        return Uncertain(f"HTTP {answer.status} with an unusable body ({one_line(str(error))})")
     if not _answers(job, sent):
         return Uncertain(f"HTTP {answer.status} with another job")
     return Created(job)
@@ -169,17 +176,17 @@ def error_of(reply: Reply) -> tuple[str, str]:
     """Return the error envelope's code and message, with stand-ins where there is none; never raises."""
     fallback = f"http_{reply.status}", "no further explanation"
     try:
-        body = json.loads(reply.body)
+        body = reply.decoded()
     except (ValueError, RecursionError):
         return fallback
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, str):
-        return fallback[0], _one_line(error)
+        return fallback[0], one_line(error)
     if not isinstance(error, dict):
         return fallback
     code = next((error[k] for k in ("code", "type") if isinstance(error.get(k), str) and error[k]), fallback[0])
     message = error.get("message")
-    return code, _one_line(message) if isinstance(message, str) and message else fallback[1]
+    return one_line(code, 64), one_line(message) if isinstance(message, str) and message else fallback[1]
 
 
 def retry_after_s(reply: Reply, *, now: datetime) -> float | None:
@@ -205,6 +212,7 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _one_line(text: str, limit: int = 300) -> str:
-    line = scrub_text(" ".join(text.split()))  # a service may repeat the key that it was sent
+def one_line(text: str, limit: int = 300) -> str:
+    """Return a remote text as one scrubbed line of at most `limit` characters."""
+    line = scrub_text(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"

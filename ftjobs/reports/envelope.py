@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from ftjobs.logs import clean
+from ftjobs.logs import INVISIBLE, clean
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.periods import iso
 
 __all__ = ["clean", "dumps", "envelope"]
 
 # Legal in JSON text, but a terminal or a line reader would act on them; C0 is escaped by json itself.
-_UNSAFE = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(f"[{INVISIBLE}]")
+_UTF16_UNIT = re.compile("[0-9a-f]{4}")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -36,7 +37,7 @@ def dumps(value: Mapping[str, object], *, ascii_only: bool = False) -> str:
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if ascii_only:
         return json.dumps(json.loads(text))
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _UNSAFE.sub(lambda match: _UTF16_UNIT.sub(r"\\u\g<0>", match[0].encode("utf-16-be").hex()), text)
 
 
 def _plain(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftjobs.jobs.submission import Submission
-from ftjobs.reports.envelope import envelope
+from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.estimate import quote_text, recorded_estimate_json
 
 
@@ -28,12 +28,12 @@ def submission_json(
 def submission_text(submission: Submission, *, reused: bool) -> str:
     """Return the job, its recorded estimate and the line to go on with."""
     follow = "see it with: ftjobs status" if submission.is_over else "watch it with: ftjobs watch"
-    job_id = submission.job.id if submission.job else submission.id
+    job_id = clean(submission.job.id if submission.job else submission.id)
     model = submission.spec.base_model if submission.spec else "unknown model"
     verb = "exists already" if reused else "created"
     return "\n".join(
         [
-            f"job {job_id} {verb} ({submission.status}, {model})",
+            f"job {job_id} {verb} ({clean(submission.status)}, {model})",
             f"estimate {quote_text(submission.quote)}",
             f"{follow} {job_id}",
         ]

@@ -10,6 +10,8 @@ from rich.cells import cell_len, set_cell_size
 from ftjobs.logs import clean
 
 _GAP = "  "
+# On a terminal a longer cell is cut: it would wrap, and look like another row.
+_LONGEST_CELL = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Column:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
     """Return the table with its heading; within `width` cells as far as columns may give way, None unbounded."""
-    cells = [[clean(cell) for cell in row] for row in rows]
+    longest = None if width is None else _LONGEST_CELL
+    cells = [[_cut(clean(cell), longest) for cell in row] for row in rows]
     kept = list(range(len(columns)))
     sizes = [
         max([cell_len(column.title), *(cell_len(row[nth]) for row in cells)]) for nth, column in enumerate(columns)
@@ -42,6 +45,10 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
         return _GAP.join(_padded(row[nth], sizes[nth], right=columns[nth].right) for nth in kept).rstrip()
 
     return "\n".join([line([column.title for column in columns]), *(line(row) for row in cells)])
+
+
+def _cut(text: str, size: int | None) -> str:
+    return text if size is None or cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
 
 
 def _padded(text: str, size: int, *, right: bool) -> str:

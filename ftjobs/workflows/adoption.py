@@ -108,4 +108,4 @@ def adopt(job: Job, *, like: Submission, session: Session, replaces: str | None 
     )
     session.ledger.adopt(adopted, replaces=replaces, now=session.now())
     log.info("job.adopted", submission_id=adopted.id, job_id=job.id)
-    return session.ledger.find(job.id)
+    return session.ledger.get(session.ledger.owner_of(job.id) or adopted.id)

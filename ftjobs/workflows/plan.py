@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,7 +18,6 @@ from ftjobs.workflows.submit import Order
 from ftjobs.workflows.upload import Source
 
 MAX_SUFFIX = 64
-_PRINTABLE = re.compile(r"[^\s\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Request:
                 f"{rate:g} is no learning rate multiplier.",
                 next_step="Give --lr-multiplier a number above 0.",
             )
-        if self.suffix is not None and not (len(self.suffix) <= MAX_SUFFIX and _PRINTABLE.fullmatch(self.suffix)):
+        if self.suffix is not None and not _is_suffix(self.suffix):
             raise UsageError(
                 "bad_suffix",
                 f"The suffix {self.suffix!r} cannot be part of a model's name.",
@@ -60,6 +58,10 @@ class Request:
                     next_step="Write tags and names in printable characters.",
                 )
         check_tags(self.tags)
+
+
+def _is_suffix(text: str) -> bool:
+    return 0 < len(text) <= MAX_SUFFIX and text.isprintable() and not any(map(str.isspace, text))
 
 
 @dataclass(frozen=True, slots=True)

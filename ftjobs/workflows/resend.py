@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ftjobs.errors import UsageError
+from ftjobs.errors import UnavailableError, UsageError
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.locks import submission_lock
 from ftjobs.workflows.adoption import claim
@@ -46,7 +46,11 @@ def resend(
             )
         if submission.state == "sending":
             session.ledger.mark(submission.id, "uncertain", error="the process ended during the create call")
-        found = _observe(submission, session, settle_s, on_left)
+        try:
+            found = _observe(submission, session, settle_s, on_left)
+        except UnavailableError as error:
+            error.next_step = f"Run `ftjobs submit --resend {submission.id}` again later; it watches from the start."
+            raise
         if claimed := claim(submission, found, session):
             return Submitted(claimed, reused=True)
         made = create(submission, session, on_signal=hooks.on_signal)

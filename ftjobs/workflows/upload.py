@@ -97,8 +97,15 @@ def _wait_until_ready(remote: RemoteFile, api: Api, ambient: Ambient) -> str:
         ambient.sleep(interval)
         interval = min(interval * 1.5, _POLL_MAX_S)
         current = api.retrieve_file(remote.id)
-    if current is None or current.status in _GONE:
-        reason = (current.status_details if current else None) or "no reason given"
+    if current is None:
+        raise UnavailableError(
+            "file_not_ready",
+            f"The API does not show file {remote.id}, which it has taken in.",
+            next_step="Run the same command again, it uploads the file anew if it has to.",
+            file_id=remote.id,
+        )
+    if current.status in _GONE:
+        reason = current.status_details or "no reason given"
         raise RejectedError(
             "file_refused",
             f"The API refused file {remote.id}: {reason}.",

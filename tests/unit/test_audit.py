@@ -28,7 +28,7 @@ UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
 )
 def test_an_audit_tells_what_is_known(tmp_path: Path, printed: str, code: int, said: str) -> None:
     (tmp_path / "pip_audit.py").write_text(f"print({printed!r})")
-    command = [sys.executable, ROOT / ".ci" / "audit"]
+    command = [sys.executable, str(ROOT / ".ci" / "audit")]
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
     audit = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
     assert audit.returncode == code, audit.stderr

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -233,6 +234,22 @@ def test_a_429_while_resending_leaves_the_submission_uncertain(
     assert service.jobs() == []
 
 
+def test_a_resend_that_an_outage_stops_says_that_it_watches_anew(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    mine = machine("a")
+    service.settings(list_lag_s=600)
+    service.faults(LOST)
+    with pytest.raises(UncertainError) as lost:
+        mine.submit(order)
+    submission_id = lost.value.details["submission_id"]
+    service.faults({"on": "GET /v1/fine_tuning/jobs", "do": "status", "status": 503, "times": 9})
+    with pytest.raises(UnavailableError) as outage:
+        resend(str(submission_id), mine.session, settle_s=0)
+    assert f"--resend {submission_id}` again later; it watches from the start" in outage.value.next_step
+    assert only(mine.ledger).state == "uncertain"
+
+
 @pytest.mark.parametrize("contradiction", [{"seed": 1}, {"metadata": {"ftjobs_submission": "other"}}])
 def test_a_create_reply_about_another_job_is_not_believed(
     machine: MakeMachine, service: Service, order: Order, contradiction: dict[str, object]
@@ -247,6 +264,49 @@ def test_a_create_reply_about_another_job_is_not_believed(
     done = user.submit(order)
     assert done.submission.job is not None
     assert done.submission.job.id != older.job.id
+    assert len(service.jobs()) == 2
+
+
+def test_a_clock_that_jumps_does_not_shorten_the_settle_time(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    user = machine("a")
+    service.faults({"on": CREATE, "do": "drop", "when": "before"})
+    with pytest.raises(UncertainError):
+        user.submit(order)
+    start, waits = datetime.now(UTC), list[float]()
+    jumping = replace(
+        user.session.ambient,
+        now=lambda: start + timedelta(hours=len(waits)),
+        monotonic=lambda: sum(waits),
+        sleep=waits.append,
+    )
+    resend(only(user.ledger).id, replace(user.session, ambient=jumping), settle_s=900)
+    assert sum(waits) == 900
+    assert len(service.jobs()) == 1
+
+
+def test_two_resends_at_once_create_one_job(machine: MakeMachine, service: Service, order: Order) -> None:
+    user = machine("a")
+    # The first to send stays long enough in the create call for the other to arrive.
+    service.faults({"on": CREATE, "do": "drop", "when": "before"}, {"on": CREATE, "do": "delay", "seconds": 0.5})
+    with pytest.raises(UncertainError):
+        user.submit(order)
+    submission_id = only(user.ledger).id
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(lambda _: resend(submission_id, user.session, settle_s=0), range(2)))
+    assert sorted(done.reused for done in ended) == [False, True]
+    assert len(service.jobs()) == 1
+
+
+def test_an_upload_that_the_service_lost_is_sent_again(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    user = machine("a")
+    first = user.submit(order).submission
+    service.call("DELETE", f"/v1/files/{first.training_file_id}")
+    second = user.submit(replace(order, spec=replace(order.spec, again="more"))).submission
+    assert second.training_file_id not in {None, first.training_file_id}
     assert len(service.jobs()) == 2
 
 
