@@ -59,7 +59,14 @@ def open_engine(path: Path, *, stamp: str) -> Engine:
 def unusable(path: Path, error: Exception) -> LedgerError:
     """Return the error that tells a person why the ledger at `path` cannot be used."""
     cause = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
-    if "not a database" in cause or "malformed" in cause:
+    if "malformed" in cause:
+        return LedgerError(
+            "ledger_damaged",
+            f"The database {path} is damaged (SQLite says: {cause}).",
+            next_step=f"Keep the file, and restore it from a backup, such as {path.name}.before-* beside it.",
+            ledger=str(path),
+        )
+    if "not a database" in cause:
         return LedgerError(
             "not_a_ledger",
             f"{path} is not a ledger (SQLite says: {cause}).",
@@ -183,9 +190,11 @@ def _back_up(path: Path, revision: str) -> None:
     unfinished = path.with_name(f"{path.name}.before-{revision}.part")
     unfinished.unlink(missing_ok=True)
     _make_private(unfinished)
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
-        source.backup(copy)
-        ((verdict, *_), *_) = copy.execute("PRAGMA integrity_check(1)").fetchall()
+    try:
+        verdict = _copy(path, unfinished)
+    except (OSError, sqlite3.Error):
+        unfinished.unlink(missing_ok=True)  # a full disk needs the room
+        raise
     if verdict != "ok":
         raise LedgerError(
             "ledger_damaged",
@@ -194,6 +203,30 @@ def _back_up(path: Path, revision: str) -> None:
             ledger=str(path),
         )
     unfinished.replace(target)
+    _sync_folder(path.parent)
+
+
+def _copy(path: Path, target: Path) -> str:
+    """Copy a database page by page; return what SQLite says of the copy, "ok" where it is sound."""
+    timeout_s = _BUSY_TIMEOUT_MS / 1000
+    with closing(sqlite3.connect(path, timeout=timeout_s)) as source, closing(sqlite3.connect(target)) as copy:
+        source.execute("BEGIN")
+        source.execute(
+            "SELECT count(*) FROM sqlite_master"
+        )  # a writer who never ends is waited for here, not for ever
+        source.backup(copy)
+        ((verdict, *_), *_) = copy.execute("PRAGMA integrity_check(1)").fetchall()
+    return str(verdict)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's new names survive a power cut, where folders can be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _migrations_folder() -> Path:

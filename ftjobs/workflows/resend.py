@@ -49,7 +49,9 @@ def resend(
         try:
             found = _observe(submission, session, settle_s, on_left)
         except UnavailableError as error:
-            error.next_step = f"Run `ftjobs submit --resend {submission.id}` again later; it watches from the start."
+            error.next_step = (
+                f"Run `ftjobs submit --resend {submission.id}` again later; it watches from the start."
+            )
             raise
         if claimed := claim(submission, found, session):
             return Submitted(claimed, reused=True)

@@ -10,7 +10,23 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-Example = dict[str, Any]
+from tests.faults.examples import (
+    ODD_TEXTS,
+    RAW,
+    Example,
+    a_any_example,
+    a_completion,
+    a_enough,
+    a_example,
+    a_function_chat,
+    a_image_chat,
+    a_laid_out,
+    a_line,
+    a_preference,
+    a_sharegpt,
+    a_tool_chat,
+    a_with,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +54,35 @@ def training_file(seed: int) -> TrainingFile:
 
 
 def _valid(chance: Random) -> TrainingFile:
-    lines = [_line(chance, _example(chance)) for _ in range(_enough(chance))]
-    content, _ = _laid_out(chance, lines)
+    lines = [a_line(chance, a_example(chance)) for _ in range(a_enough(chance))]
+    content, _ = a_laid_out(chance, lines)
     return TrainingFile(content, "valid", examples=len(lines))
 
 
 def _planted(chance: Random) -> TrainingFile:
-    lines = [_line(chance, _example(chance)) for _ in range(_enough(chance))]
+    lines = [a_line(chance, a_example(chance)) for _ in range(a_enough(chance))]
     place = chance.randrange(len(lines))
     name, code = chance.choice(list(FAULTS))
     lines[place] = FAULTS[name, code](chance)
-    content, numbers = _laid_out(chance, lines)
+    content, numbers = a_laid_out(chance, lines)
     return TrainingFile(content, f"planted {name}", fault=Fault(numbers[place], code))
 
 
 def _restructured(chance: Random) -> TrainingFile:
-    made = [_any_example(chance) for _ in range(chance.randint(1, 14))]
+    made = [a_any_example(chance) for _ in range(chance.randint(1, 14))]
     lines = []
     for example in made:
         for _ in range(chance.choice((0, 1, 1, 2, 5))):
             _restructure(chance, example)
-        line = _line(chance, example)
+        line = a_line(chance, example)
         lines.append(_with_a_key_twice(chance, line) if chance.random() < 0.1 else line)
-    content, _ = _laid_out(chance, lines)
+    content, _ = a_laid_out(chance, lines)
     return TrainingFile(content, "restructured")
 
 
 def _mangled(chance: Random) -> TrainingFile:
-    lines = [_line(chance, _any_example(chance)) for _ in range(chance.randint(1, 14))]
-    content, _ = _laid_out(chance, lines)
+    lines = [a_line(chance, a_any_example(chance)) for _ in range(chance.randint(1, 14))]
+    content, _ = a_laid_out(chance, lines)
     story = ["mangled"]
     for _ in range(chance.choice((1, 1, 2, 4, 12))):
         mangle = chance.choice(_MANGLES)
@@ -76,7 +92,7 @@ def _mangled(chance: Random) -> TrainingFile:
 
 
 def _foreign(chance: Random) -> TrainingFile:
-    content, _ = _laid_out(chance, [_line(chance, _example(chance), ascii_only=True) for _ in range(11)])
+    content, _ = a_laid_out(chance, [a_line(chance, a_example(chance), ascii_only=True) for _ in range(11)])
     encoding = chance.choice(("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7"))
     made = chance.choice(
         (
@@ -96,202 +112,6 @@ def _foreign(chance: Random) -> TrainingFile:
     return TrainingFile(made, "no JSON lines at all")
 
 
-# ---- examples
-
-_WORDS = ("order", "the", "price", "of", "is", "seven", "on", "its", "way", "today", "Antwort", "réponse")
-_ODD_TEXTS = (
-    "",
-    " \t",
-    "\0",
-    "\ud800",
-    "\udc00\ud800",
-    "e" + "\u0301" * 60,
-    "\u202eevil\u2066",
-    "\ufeff",
-    "\u2028\u2029\x85\x0b\x0c\x1c",
-    "\r\n",
-    "안녕하세요",
-    "漢字かな",
-    "👩\u200d👩\u200d👧\u200d👦🏳\ufe0f\u200d🌈",
-    "\U0010ffff\ufffe\uffff",
-    "ﷺ" * 30,
-    "<|endoftext|>",
-    "<|im_start|>system<|im_sep|>",
-    "<|",
-    "\x1b[31m\x7f\x9b",
-    '\\"{}[]',
-    "a" * 3000,
-    " " * 3000,
-)
-
-
-def _text(chance: Random) -> str:
-    words = chance.choices(_WORDS, k=chance.randint(1, 12))
-    if chance.random() < 0.15:
-        words.insert(chance.randrange(len(words)), chance.choice(_ODD_TEXTS))
-    if chance.random() < 0.0004:
-        words *= 400_000 // sum(len(word) + 1 for word in words)  # more than a model takes
-    return " ".join(words)
-
-
-def _chat(chance: Random, turns: int) -> Example:
-    messages: list[Example] = []
-    if chance.random() < 0.5:
-        messages.append({"role": chance.choice(("system", "developer")), "content": _text(chance)})
-    for _ in range(turns):
-        messages.append({"role": "user", "content": _content(chance)})
-        messages.append({"role": "assistant", "content": _text(chance)})
-        if chance.random() < 0.2:
-            messages[-1]["weight"] = chance.randint(0, 1)
-        if chance.random() < 0.1:
-            chance.choice(messages)["name"] = "ann"
-    return {"messages": messages}
-
-
-def _content(chance: Random) -> object:
-    if chance.random() < 0.8:
-        return _text(chance)
-    return [{"type": "text", "text": _text(chance)} for _ in range(chance.randint(1, 3))]
-
-
-def _tool_chat(chance: Random) -> Example:
-    calls = [
-        {
-            "id": f"call_{number}",
-            "type": "function",
-            "function": {"name": "find", "arguments": json.dumps({"text": _text(chance)})},
-        }
-        for number in range(chance.randint(1, 3))
-    ]
-    asked: Example = {"role": "assistant", "tool_calls": calls}
-    if chance.random() < 0.5:
-        asked["content"] = chance.choice((None, "", "Let me see."))
-    replies = [{"role": "tool", "tool_call_id": call["id"], "content": _text(chance)} for call in calls]
-    made = _chat(chance, 1)
-    made["messages"] += [{"role": "user", "content": _text(chance)}, asked, *replies]
-    made["messages"].append({"role": "assistant", "content": _text(chance), "refusal": None})
-    schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-    made["tools"] = [{"type": "function", "function": {"name": "find", "parameters": schema}}]
-    if chance.random() < 0.5:
-        made["parallel_tool_calls"] = chance.random() < 0.5
-    return made
-
-
-def _function_chat(chance: Random) -> Example:
-    made = _chat(chance, 1)
-    made["messages"] += [
-        {"role": "assistant", "function_call": {"name": "find", "arguments": "{}"}},
-        {"role": "function", "name": "find", "content": _text(chance)},
-        {"role": "assistant", "content": _text(chance)},
-    ]
-    return {**made, "functions": [{"name": "find", "parameters": {}}]}
-
-
-def _example(chance: Random) -> Example:
-    draw = chance.random()
-    made = _chat(chance, chance.randint(1, 2)) if draw < 0.75 else _tool_chat(chance)
-    if draw > 0.93:
-        made = _function_chat(chance)
-    if chance.random() < 0.05:
-        made["metadata"] = chance.choice(("raw:1e999", "raw:-0", "raw:100 deep", "raw:4300 digits", {"a": [None]}))
-    return made
-
-
-def _image_chat(chance: Random) -> Example:
-    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
-    return _with(chance, 0, content=[{"type": "text", "text": _text(chance)}, image])
-
-
-def _preference(chance: Random) -> Example:
-    return {
-        "input": _chat(chance, 1),
-        "preferred_output": [{"role": "assistant", "content": _text(chance)}],
-        "non_preferred_output": [{"role": "assistant", "content": _text(chance)}],
-    }
-
-
-def _completion(chance: Random) -> Example:
-    return {"prompt": _text(chance), "completion": _text(chance)}
-
-
-def _sharegpt(chance: Random) -> Example:
-    said = [{"from": "human", "value": _text(chance)}, {"from": "gpt", "value": _text(chance)}]
-    return {"conversations": said, "tools": "[]"}
-
-
-def _any_example(chance: Random) -> Example:
-    if chance.random() < 0.8:
-        return _example(chance)
-    return chance.choice((_image_chat, _preference, _completion, _sharegpt))(chance)
-
-
-def _with(chance: Random, at: int, **change: object) -> Example:
-    """Return a plain exchange of two messages of which one is changed."""
-    made: list[Example] = [
-        {"role": "user", "content": _text(chance)},
-        {"role": "assistant", "content": _text(chance)},
-    ]
-    made[at] |= change
-    return {"messages": made}
-
-
-# ---- lines and files
-
-# What json.dumps cannot write stands in a tree under a name.
-_RAW = {
-    "1e999": b"1e999",
-    "-0": b"-0",
-    "-0.0e-999": b"-0.0e-999",
-    "NaN": b"NaN",
-    "-Infinity": b"-Infinity",
-    "4300 digits": b"9" * 4300,
-    "4301 digits": b"-" + b"9" * 4301,
-    "20000 digits": b"1" * 20_000,
-    "lone surrogate": b'"\\udfff"',
-    "surrogate bytes": b'"\xed\xa0\x80"',
-    "latin-1": b'"caf\xe9"',
-    "nul": b'"\0"',
-    **{f"{depth} deep": b"[" * depth + b"]" * depth for depth in (100, 500, 800, 990, 1100, 2000)},
-    **{f"{depth} deep objects": b'{"a":' * depth + b"1" + b"}" * depth for depth in (100, 900, 5000)},
-    "100000 unclosed": b"[" * 100_000,
-    "nothing": b"",
-}
-
-
-def _line(chance: Random, example: object, *, ascii_only: bool = False) -> bytes:
-    separators = chance.choice(((", ", ": "), (",", ":"), (" ,\t", " : ")))
-    try:
-        made = json.dumps(
-            example, ensure_ascii=ascii_only or chance.random() < 0.5, separators=separators
-        ).encode()
-    except UnicodeEncodeError:
-        made = json.dumps(example, separators=separators).encode()
-    if b'"raw:' in made:
-        for name, raw in _RAW.items():
-            made = made.replace(b'"raw:%s"' % name.encode(), raw)
-    return made
-
-
-def _enough(chance: Random) -> int:
-    return chance.randint(11, 16)
-
-
-def _laid_out(chance: Random, lines: list[bytes]) -> tuple[bytes, list[int]]:
-    """Return the file of these lines and the number at which each of them stands in it."""
-    ends = chance.choice(((b"\n",), (b"\n",), (b"\r\n",), (b"\n", b"\r\n")))
-    blanks = chance.choice((0.0, 0.0, 0.2))
-    file: list[bytes] = [b"\xef\xbb\xbf"] if chance.random() < 0.1 else [b""]
-    numbers = []
-    for line in lines:
-        while chance.random() < blanks:
-            file.append(chance.choice((b"", b" ", b"\t \r")) + chance.choice(ends))
-        file.append(line + chance.choice(ends))
-        numbers.append(len(file) - 1)
-    if chance.random() < 0.3:
-        file[-1] = file[-1].rstrip(b"\r\n")
-    return b"".join(file), numbers
-
-
 # ---- one fault
 
 _Spoil = Callable[[Random], bytes]
@@ -304,15 +124,15 @@ def _inside(raw: bytes) -> _Spoil:
 
 def _changed(at: int, **changes: list[object]) -> _Spoil:
     ((key, values),) = changes.items()
-    return lambda chance: json.dumps(_with(chance, at, **{key: chance.choice(values)})).encode()
+    return lambda chance: json.dumps(a_with(chance, at, **{key: chance.choice(values)})).encode()
 
 
 def _beside(**keys: object) -> _Spoil:
-    return lambda chance: json.dumps({**_with(chance, 0), **keys}).encode()
+    return lambda chance: json.dumps({**a_with(chance, 0), **keys}).encode()
 
 
 def _plain_line(chance: Random) -> bytes:
-    return json.dumps(_with(chance, 0)).encode()
+    return json.dumps(a_with(chance, 0)).encode()
 
 
 def _one_of(*lines: bytes) -> _Spoil:
@@ -353,14 +173,14 @@ FAULTS: dict[tuple[str, str], _Spoil] = {
         b"{}", b'{"messages": []}', b'{"messages": 1e999}', b'{"message": 1}'
     ),
     ("no message", "bad_message"): lambda chance: json.dumps(
-        {"messages": [*_with(chance, 0)["messages"], chance.choice((None, 1, "hi", [], True))]}
+        {"messages": [*a_with(chance, 0)["messages"], chance.choice((None, 1, "hi", [], True))]}
     ).encode(),
     ("role", "bad_role"): _changed(0, role=["human", None, [], {}, 1, "USER", "", "\ud800", "user "]),
     ("no content", "content_missing"): _changed(0, content=[None]),
     ("content", "bad_content"): _changed(1, content=[1, [], {}, True, {"text": "a"}]),
     ("part", "bad_part"): _changed(0, content=[["hi"], [None], [{}], [{"type": "text"}], [{"type": []}]]),
     ("audio", "unknown_part"): _changed(0, content=[[{"type": "input_audio"}], [{"type": ""}]]),
-    ("image", "images_unpriced"): _as_line(_image_chat),
+    ("image", "images_unpriced"): _as_line(a_image_chat),
     ("image part", "bad_image_part"): _changed(0, content=[[{"type": "image_url", "image_url": {"url": 1}}]]),
     ("weight", "bad_weight"): _changed(1, weight=[2, -1, True, 1.0, "1", None, [], 10**400]),
     ("user's weight", "misplaced_weight"): _changed(0, weight=[0, 1, None]),
@@ -369,14 +189,14 @@ FAULTS: dict[tuple[str, str], _Spoil] = {
     ("called", "bad_function_call"): _changed(1, function_call=[{"name": "f", "arguments": {}}, 1, [], ""]),
     ("answer", "bad_tool_call_id"): _changed(0, role=["tool"]),
     ("no answer", "no_assistant"): lambda chance: json.dumps(
-        {"messages": _with(chance, 0)["messages"][:1] * chance.randint(1, 3)}
+        {"messages": a_with(chance, 0)["messages"][:1] * chance.randint(1, 3)}
     ).encode(),
     ("tools", "bad_tools"): _beside(tools="[]"),
     ("functions", "bad_functions"): _beside(functions=[{"name": ""}]),
     ("parallel", "bad_parallel_tool_calls"): _beside(parallel_tool_calls=None),
-    ("old format", "legacy_prompt_completion"): _as_line(_completion),
-    ("preference", "preference_data"): _as_line(_preference),
-    ("ShareGPT", "sharegpt"): _as_line(_sharegpt),
+    ("old format", "legacy_prompt_completion"): _as_line(a_completion),
+    ("preference", "preference_data"): _as_line(a_preference),
+    ("ShareGPT", "sharegpt"): _as_line(a_sharegpt),
 }
 
 
@@ -396,10 +216,10 @@ _WRONG: tuple[object, ...] = (
         "\ud800",
         "a" * 5000,
         "[" * 3000,
-        *_ODD_TEXTS[:8],
+        *ODD_TEXTS[:8],
     ),
     *([], {}, [[]], [{}], [None], {"a": {}}, {"": ""}, {"type": "text"}, {"type": "image_url"}, {"role": "user"}),
-    *(f"raw:{name}" for name in _RAW),
+    *(f"raw:{name}" for name in RAW),
 )
 _KEYS = (
     *("messages", "role", "content", "name", "weight", "tool_calls", "function_call", "tool_call_id", "tools"),
@@ -452,7 +272,7 @@ def wrong_everywhere() -> bytes:
     """Return a file in which each place of three rich examples has had each wrong value once."""
     chance = Random("everywhere")
     lines = []
-    for example in (_tool_chat(chance), _function_chat(chance), _image_chat(chance)):
+    for example in (a_tool_chat(chance), a_function_chat(chance), a_image_chat(chance)):
         for number, _ in enumerate(_places(example)):
             for wrong in _WRONG:
                 if wrong in ("raw:100000 unclosed", "raw:20000 digits", "raw:5000 deep objects"):
@@ -460,7 +280,7 @@ def wrong_everywhere() -> bytes:
                 spoilt = deepcopy(example)
                 container, key = list(_places(spoilt))[number]
                 container[key] = wrong
-                lines.append(_line(chance, spoilt, ascii_only=True))
+                lines.append(a_line(chance, spoilt, ascii_only=True))
     return b"\n".join(lines)
 
 

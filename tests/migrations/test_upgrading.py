@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -64,22 +63,6 @@ def revision(path: Path) -> object:
     return found
 
 
-@pytest.mark.usefixtures("usual_umask")
-def test_an_older_ledger_is_backed_up_and_migrated_when_it_is_opened(
-    old: Path, tomorrow: Tomorrow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before, trails = content(old), Ledger(old, stamp="real").trails()
-    tomorrow.begin(monkeypatch)
-    ledger = Ledger(old, stamp="real")
-    assert ledger.trails() == trails
-    assert (content(old), revision(old)) == (before, TOMORROW)
-    assert rows(old, "SELECT DISTINCT note FROM submissions") == [("was here before",)]
-    (backup,) = backups(old)
-    assert (content(backup), revision(backup)) == (before, SCHEMA_REVISION)
-    assert backup.name.startswith(f"ledger.sqlite3.before-{SCHEMA_REVISION}-")
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
-
-
 def test_the_backup_is_a_ledger_that_the_version_before_can_go_on_with(
     old: Path, tomorrow: Tomorrow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,15 +97,6 @@ def test_a_new_ledger_goes_through_all_migrations_without_a_backup(
     assert backups(path) == []
 
 
-def test_triggers_are_still_there_after_a_migration(
-    old: Path, tomorrow: Tomorrow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tomorrow.begin(monkeypatch)
-    Ledger(old, stamp="real")
-    with closing(sqlite3.connect(old)) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute("DELETE FROM entries")
-
-
 def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(
     old: Path, tomorrow: Tomorrow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,25 +111,6 @@ def test_a_ledger_of_a_newer_version_is_refused_and_left_as_it_is(
     assert "Upgrade ftjobs" in refused.value.next_step
     assert old.read_bytes() == before
     assert len(backups(old)) == 1
-
-
-def test_processes_that_open_an_older_ledger_at_once_back_it_up_and_migrate_it_once(
-    old: Path, tomorrow: Tomorrow, crew: Crew
-) -> None:
-    before = content(old)
-    told = crew.race(
-        tomorrow.script
-        + """
-import alembic.command
-ready()
-tell(len(Ledger(Path(sys.argv[1]), stamp="real").trails()))
-""",
-        times=4,
-    )
-    assert told == [2] * 4
-    assert len(backups(old)) == 1
-    assert (content(old), revision(old)) == (before, TOMORROW)
-    assert rows(old, "SELECT text FROM notes") == [("made by the migration",)]
 
 
 def test_a_process_that_comes_while_another_migrates_waits_and_finds_it_done(
@@ -216,13 +171,6 @@ FIRST = [
     "INSERT INTO alembic_version",
     "INSERT INTO stamps",
 ]
-NEXT = [
-    "CREATE TABLE notes",
-    "ADD COLUMN note",
-    "UPDATE submissions",
-    "INSERT INTO notes",
-    "UPDATE alembic_version",
-]
 
 
 @pytest.mark.parametrize("marker", FIRST)
@@ -238,24 +186,6 @@ def test_a_kill_in_the_middle_of_the_first_migration_leaves_a_ledger_that_opens(
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
     assert rows(path, "SELECT stamp FROM stamps") == [("real",)]
     assert len(rows(path, "SELECT 1 FROM sqlite_master WHERE type = 'trigger'")) == 5
-
-
-@pytest.mark.parametrize("marker", NEXT)
-def test_a_kill_in_the_middle_of_a_later_migration_leaves_a_ledger_that_opens(
-    old: Path, tomorrow: Tomorrow, crew: Crew, monkeypatch: pytest.MonkeyPatch, marker: str
-) -> None:
-    before = content(old)
-    child = crew.start(tomorrow.script + KILLED, marker)
-    child.communicate()
-    assert child.returncode == -signal.SIGKILL
-    Ledger(old, stamp="real")
-    assert (content(old), revision(old)) == (before, SCHEMA_REVISION)
-    tomorrow.begin(monkeypatch)
-    Ledger(old, stamp="real")
-    assert (content(old), revision(old)) == (before, TOMORROW)
-    assert rows(old, "SELECT text FROM notes") == [("made by the migration",)]
-    assert rows(old, "PRAGMA integrity_check") == [("ok",)]
-    assert content(backups(old)[0]) == before
 
 
 def test_a_migration_that_fails_changes_nothing_and_is_an_error_for_people(

@@ -9,6 +9,7 @@ _ENTRIES = "tests/contract/test_ledger_entries.py"
 _ORPHANS = "tests/contract/test_ledger_orphans.py"
 _RECORDING = "tests/contract/test_ledger_recording.py"
 _SQLITE = "tests/contract/test_ledger_sqlite.py"
+_EVERY_SCHEMA = "tests/migrations/test_every_schema.py"
 _UPGRADE = "tests/migrations/test_upgrading.py"
 _DATABASE = "5 database"
 _PRIVATE = "5 private"
@@ -104,7 +105,7 @@ DATABASE = (
         _ENGINE,
         "    _make_private(unfinished)\n",
         "",
-        (f"{_UPGRADE}::test_an_older_ledger_is_backed_up_and_migrated_when_it_is_opened",),
+        (f"{_EVERY_SCHEMA}::test_opening_backs_the_ledger_up_and_migrates_it_with_every_row",),
     ),
     Mutant(
         "no-backup",
@@ -113,7 +114,7 @@ DATABASE = (
         _ENGINE,
         "            _back_up(path, revision)\n",
         "",
-        (f"{_UPGRADE}::test_an_older_ledger_is_backed_up_and_migrated_when_it_is_opened",),
+        (f"{_EVERY_SCHEMA}::test_opening_backs_the_ledger_up_and_migrates_it_with_every_row",),
     ),
     Mutant(
         "backup-not-checked",
@@ -122,7 +123,7 @@ DATABASE = (
         _ENGINE,
         '    if verdict != "ok":',
         "    if False:",
-        ("tests/migrations/test_every_schema.py::test_a_damaged_ledger_is_neither_migrated_nor_touched",),
+        (f"{_EVERY_SCHEMA}::test_a_damaged_ledger_is_neither_migrated_nor_touched",),
     ),
     Mutant(
         "half-a-backup",
@@ -131,7 +132,7 @@ DATABASE = (
         _ENGINE,
         '    unfinished = path.with_name(f"{path.name}.before-{revision}.part")',
         "    unfinished = target",
-        ("tests/migrations/test_every_schema.py::test_a_backup_that_ends_at_any_byte_is_none_and_costs_nothing",),
+        (f"{_EVERY_SCHEMA}::test_a_backup_that_ends_at_any_byte_is_none_and_costs_nothing",),
     ),
     Mutant(
         "migrated-without-lock",
@@ -140,7 +141,9 @@ DATABASE = (
         _ENGINE,
         '    with FileLock(f"{path}.migrate.lock", mode=0o600, fallback_to_soft=False):',
         '    with __import__("contextlib").nullcontext():',
-        (f"{_UPGRADE}::test_processes_that_open_an_older_ledger_at_once_back_it_up_and_migrate_it_once",),
+        (
+            f"{_EVERY_SCHEMA}::test_processes_that_open_it_at_once_back_it_up_and_migrate_it_once_and_see_every_row",
+        ),
     ),
     Mutant(
         "newer-schema-accepted",
