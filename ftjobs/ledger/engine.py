@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, select, text
 from sqlalchemy.pool import NullPool
 
 import ftjobs
@@ -97,7 +97,9 @@ def _open(path: Path, stamp: str) -> Engine:
             ledger=str(path),
         )
     _make_private(path)
-    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
+    # SQLite must not make the file: one that was deleted under us would come back empty, and readable by all.
+    existing = f"{path.as_uri()}?mode=rw"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(existing, uri=True), poolclass=NullPool)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     with engine.connect() as connection:

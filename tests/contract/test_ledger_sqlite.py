@@ -189,7 +189,7 @@ def test_a_damaged_ledger_is_an_error_for_people(ledger: Ledger) -> None:
     created(ledger)
     content = ledger.path.read_bytes()
     ledger.path.write_bytes(content[:100] + b"\xaa" * (len(content) - 100))
-    assert refusal(ledger.path).code == "not_a_ledger"
+    assert refusal(ledger.path).code == "ledger_damaged"
     with pytest.raises(LedgerError):
         ledger.trails()
 
