@@ -80,6 +80,13 @@ def unusable(path: Path, error: Exception) -> LedgerError:
             next_step="Wait for the other process, then run the same command again.",
             ledger=str(path),
         )
+    if "unable to open" in cause and path.parent.is_dir() and not path.exists():
+        return LedgerError(
+            "ledger_unavailable",
+            f"The ledger {path} is not there any more.",
+            next_step="Put it back from a backup; else the same command starts a new one and looks for the job.",
+            ledger=str(path),
+        )
     return LedgerError(
         "ledger_unavailable",
         f"The ledger {path} cannot be used: {cause}.",
