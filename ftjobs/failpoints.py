@@ -39,7 +39,9 @@ POINTS: Final[Mapping[str, str]] = {
 }
 """Every place, in the order in which a command passes them, and what is so when it does."""
 
-ACTIONS: Final = ("kill", "term", "int", "hup", "stop")
+ACTIONS: Final = tuple(
+    each for each in ("kill", "term", "int", "hup", "stop") if hasattr(signal, f"SIG{each.upper()}")
+)
 """The signal that the process sends itself; after `stop` a SIGCONT lets it go on."""
 
 
@@ -47,6 +49,7 @@ def reach(point: str) -> None:
     """Say that a place is reached; the process is signalled the first time, if it was asked for."""
     if os.environ.get(VARIABLE, "").partition(":")[0] == point:
         action = os.environ.pop(VARIABLE).partition(":")[2]
+        os.write(2, f"{VARIABLE}: {action} at {point}\n".encode())
         os.kill(os.getpid(), signal.Signals[f"SIG{action.upper()}"])
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal, TextIO
@@ -15,6 +15,7 @@ MASK: Final = "***"
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _SHORTEST_SECRET: Final = 4  # masking "x", a local server's key, would garble every line and protect nothing
+_SHORTEST_KEY: Final = 16  # shorter than any real key, longer than a word that stands in other words by chance
 
 _SPACES = re.compile(r"[\t-\r\x85\u2028\u2029]+")
 # C0, C1, what changes the direction, and what has no width: a terminal obeys them, a reader does not see them.
@@ -54,14 +55,29 @@ def redact(text: str) -> str:
     return _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
 
 
-def storable(text: str) -> str:
-    """Return `text` as it may be kept: registered secrets masked, lone surrogates mended, all else as it came."""
-    return _without_secrets(_mended(text))
+def storable(value: object) -> Any:
+    """Return JSON values as they may be kept: lone surrogates mended, and in texts whole keys masked.
+
+    Names stay, and so does what only resembles a key: short ones, as local servers take, stand in ids and words
+    that are facts.
+    """
+    match value:
+        case str():
+            return _without_secrets(_mended(value), shortest=_SHORTEST_KEY)
+        case Mapping():
+            return {_mended(key): storable(item) for key, item in value.items()}
+        case list():
+            return [storable(item) for item in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+        case _:
+            return value
 
 
-def _without_secrets(text: str) -> str:
+def _without_secrets(text: str, *, shortest: int = 0) -> str:
     for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        if len(secret) >= shortest:
+            text = text.replace(secret, MASK)
     return text
 
 
@@ -76,19 +92,19 @@ def scrub_text(text: str) -> str:
     return redact(clean(text))
 
 
-def scrub(value: object, text_rule: Callable[[str], str] = scrub_text) -> Any:
-    """Return `value` as JSON values with `text_rule` applied to every text in it; other types become text."""
+def scrub(value: object) -> Any:
+    """Return `value` as JSON values with every text in it redacted and cleaned; other types become text."""
     match value:
         case None | bool() | int():
             return value
         case float() if math.isfinite(value):
             return value
         case Mapping():
-            return {text_rule(str(key)): scrub(item, text_rule) for key, item in value.items()}
+            return {scrub_text(str(key)): scrub(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [scrub(item, text_rule) for item in value]
+            return [scrub(item) for item in value]
         case _:
-            return text_rule(str(value))
+            return scrub_text(str(value))
 
 
 def scrub_lines(text: str) -> str:

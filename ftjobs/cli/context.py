@@ -74,17 +74,18 @@ def local_file(name: str) -> Iterator[Path]:
     if name != STDIN:
         yield Path(name)
         return
+    with tempfile.TemporaryFile() as nameless:
+        by_descriptor = Path(f"/proc/{os.getpid()}/fd/{nameless.fileno()}")
+        if os.access(by_descriptor, os.R_OK):
+            shutil.copyfileobj(sys.stdin.buffer, nameless)
+            nameless.flush()
+            yield by_descriptor
+            return
     handle, copy = tempfile.mkstemp(prefix="ftjobs-", suffix=".jsonl")
     try:
         with os.fdopen(handle, "wb") as target:
             shutil.copyfileobj(sys.stdin.buffer, target)
-        with Path(copy).open("rb") as held:
-            by_descriptor = Path(f"/proc/{os.getpid()}/fd/{held.fileno()}")
-            if by_descriptor.exists():
-                Path(copy).unlink()
-                yield by_descriptor
-            else:
-                yield Path(copy)
+        yield Path(copy)
     finally:
         Path(copy).unlink(missing_ok=True)
 

@@ -165,11 +165,12 @@ def _surveyed_files(
 
     training = surveyed(str(training_path), request.model, given, named=data)
     require_valid(training)
+    name = "stdin" if data == STDIN else None
     if validation is None:
-        return Files(training, training_path)
+        return Files(training, training_path, training_name=name)
     held_out = surveyed(validation, request.model, given)
     require_valid(held_out, for_validation=True)
-    return Files(training, training_path, held_out, Path(validation))
+    return Files(training, training_path, held_out, Path(validation), name)
 
 
 def _refuse_gone(app: App, request: Request, shutdown_date: date | None, today: date) -> None:

@@ -63,7 +63,7 @@ def unusable(path: Path, error: Exception) -> LedgerError:
         return LedgerError(
             "ledger_damaged",
             f"The database {path} is damaged (SQLite says: {cause}).",
-            next_step=f"Keep the file, and restore it from a backup, such as {path.name}.before-* beside it.",
+            next_step=f"Keep the file; restore a backup if there is one, or try: sqlite3 {path.name} .recover",
             ledger=str(path),
         )
     if "not a database" in cause:
@@ -205,10 +205,11 @@ def _back_up(path: Path, revision: str) -> None:
         unfinished.unlink(missing_ok=True)  # a full disk needs the room
         raise
     if verdict != "ok":
+        unfinished.unlink()
         raise LedgerError(
             "ledger_damaged",
             f"{path} is damaged, so it is not migrated (SQLite says: {verdict}).",
-            next_step=f"Keep the file as it is; its copy {unfinished} is what can be saved of it.",
+            next_step=f"Keep the file; restore a backup if there is one, or try: sqlite3 {path.name} .recover",
             ledger=str(path),
         )
     unfinished.replace(target)
@@ -224,6 +225,7 @@ def _copy(path: Path, target: Path) -> str:
             "SELECT count(*) FROM sqlite_master"
         )  # a writer who never ends is waited for here, not for ever
         source.backup(copy)
+        source.rollback()  # nobody needs to wait while the copy is checked
         ((verdict, *_), *_) = copy.execute("PRAGMA integrity_check(1)").fetchall()
     return str(verdict)
 

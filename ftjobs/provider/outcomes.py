@@ -16,7 +16,7 @@ from typing import Any
 
 from ftjobs.errors import RejectedError
 from ftjobs.jobs.job import Job, parse_job
-from ftjobs.logs import scrub, scrub_text, storable
+from ftjobs.logs import scrub_text, storable
 
 REJECTING_STATUSES = frozenset({400, 401, 402, 403, 404, 405, 411, 413, 415, 422})
 AGAIN_STATUSES = frozenset({408, 409, 423, 425, 429, 499})
@@ -51,7 +51,7 @@ class Reply:
 
         ValueError or RecursionError where it is no JSON.
         """
-        return scrub(json.loads(self.body), storable)
+        return storable(json.loads(self.body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from ftjobs.logs import clean
 
 _GAP = "  "
-# On a terminal a longer cell is cut: it would wrap, and look like another row.
+# A longer cell is cut where its row does not fit: it would wrap, and look like another row.
 _LONGEST_CELL = 48
 
 
@@ -25,12 +25,9 @@ class Column:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
     """Return the table with its heading; within `width` cells as far as columns may give way, None unbounded."""
-    longest = None if width is None else _LONGEST_CELL
-    cells = [[_cut(clean(cell), longest) for cell in row] for row in rows]
+    cells = [[clean(cell) for cell in row] for row in rows]
     kept = list(range(len(columns)))
-    sizes = [
-        max([cell_len(column.title), *(cell_len(row[nth]) for row in cells)]) for nth, column in enumerate(columns)
-    ]
+    sizes = _sizes(columns, cells)
 
     def total_width() -> int:
         return sum(sizes[nth] for nth in kept) + len(_GAP) * (len(kept) - 1)
@@ -40,6 +37,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
         if columns[weakest].gives_way == 0:
             break
         kept.remove(weakest)
+    if width is not None and total_width() > width:
+        cells = [[_cut(cell) for cell in row] for row in cells]
+        sizes = _sizes(columns, cells)
 
     def line(row: Sequence[str]) -> str:
         return _GAP.join(_padded(row[nth], sizes[nth], right=columns[nth].right) for nth in kept).rstrip()
@@ -47,8 +47,14 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
     return "\n".join([line([column.title for column in columns]), *(line(row) for row in cells)])
 
 
-def _cut(text: str, size: int | None) -> str:
-    return text if size is None or cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
+def _sizes(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
+    return [
+        max([cell_len(column.title), *(cell_len(row[nth]) for row in cells)]) for nth, column in enumerate(columns)
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if cell_len(text) <= _LONGEST_CELL else set_cell_size(text, _LONGEST_CELL - 1) + "…"
 
 
 def _padded(text: str, size: int, *, right: bool) -> str:

@@ -48,7 +48,7 @@ class Request:
             raise UsageError(
                 "bad_suffix",
                 f"The suffix {self.suffix!r} cannot be part of a model's name.",
-                next_step=f"Give --suffix 1 to {MAX_SUFFIX} characters without white space.",
+                next_step=f"Give --suffix 1 to {MAX_SUFFIX} printable characters without white space.",
             )
         for text in (*self.tags, *self.tags.values(), self.again or ""):
             if not text.isprintable() and text:
@@ -61,7 +61,7 @@ class Request:
 
 
 def _is_suffix(text: str) -> bool:
-    return 0 < len(text) <= MAX_SUFFIX and text.isprintable() and not any(map(str.isspace, text))
+    return 0 < len(text) <= MAX_SUFFIX and text.isprintable() and " " not in text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Files:
     training_path: Path
     validation: Survey | None = None
     validation_path: Path | None = None
+    training_name: str | None = None
 
 
 def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) -> Order:
@@ -98,7 +99,9 @@ def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) ->
     return Order(
         spec=spec,
         quote=estimate.quote(on=on),
-        training=Source(files.training_path, files.training.sha256, files.training.bytes),
+        training=Source(
+            files.training_path, files.training.sha256, files.training.bytes, name=files.training_name
+        ),
         validation=Source(files.validation_path, files.validation.sha256, files.validation.bytes)
         if files.validation and files.validation_path
         else None,

@@ -28,11 +28,12 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file as it was surveyed."""
+    """A file as it was surveyed; `name` is what its user calls it, where that is not its path."""
 
     path: Path
     sha256: str
     bytes: int
+    name: str | None = None
 
 
 def provide_file(
@@ -62,7 +63,7 @@ def provide_file(
         reach("upload.started")
         remote = api.upload(
             source.path,
-            name=f"{_UNSAFE.sub('_', source.path.stem)[:80]}-{source.sha256[:16]}.jsonl",
+            name=f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{source.sha256[:16]}.jsonl",
             sha256=source.sha256,
             on_progress=on_progress,
         )
@@ -76,7 +77,7 @@ def _refuse_oversize(source: Source) -> None:
     if source.bytes > MAX_UPLOAD_BYTES:
         raise DatasetError(
             "file_too_large",
-            f"{source.path} has {source.bytes:,} bytes; this version uploads at most {MAX_UPLOAD_BYTES:,}.",
+            f"{source.name or source.path} has {source.bytes:,} bytes; an upload takes at most {MAX_UPLOAD_BYTES:,}.",
             next_step="Train on a smaller file.",
             path=str(source.path),
         )

@@ -1,4 +1,4 @@
-"""Keep entries from being replaced, and submissions and jobs from being deleted, by any SQLite program."""
+"""Keep entries from being replaced by any SQLite program, and submissions and jobs from a DELETE."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import signal
@@ -39,6 +40,7 @@ from ftjobs.workflows.sync import sync
 from ftjobs.workflows.undisturbed import undisturbed
 from ftjobs.workflows.upload import Source
 from tests.conftest import CREATE, Service
+from tests.e2e.conftest import until
 
 MINI = "gpt-4o-mini-2024-07-18"
 LOST: dict[str, object] = {"on": CREATE, "do": "drop", "when": "after"}
@@ -478,3 +480,36 @@ def test_a_job_that_turns_up_after_its_submission_was_voided_is_billed_all_the_s
     assert trail.billed is not None
     assert trail.billed.nano == job.trained_tokens * 3000 if job.trained_tokens else False
     assert user.ledger.unsettled() == []
+
+
+@pytest.mark.parametrize("key", ["ftjobs", "token", "openai", "mini", "file"])
+def test_a_key_that_is_a_word_of_the_api_changes_no_fact(
+    machine: MakeMachine, service: Service, order: Order, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Local servers take any key, and what is masked for a person must still be known to us."""
+    monkeypatch.setattr("ftjobs.logs._secrets", {key})
+    mine, other = machine("a"), machine("b")
+    made = mine.submit(order)
+    again = other.submit(order)  # from a machine whose ledger is empty
+
+    assert (made.reused, again.reused) == (False, True)
+    assert len(service.jobs()) == 1
+    until(lambda: service.jobs()[0]["status"] == "succeeded")
+    mine.sync()
+    job = only(mine.ledger).job
+    (told,) = service.jobs()
+    assert job is not None
+    assert (job.trained_tokens, job.fine_tuned_model) == (told["trained_tokens"], told["fine_tuned_model"])
+    assert job.raw == told
+
+
+def test_a_whole_key_that_a_reply_repeats_is_not_kept(
+    machine: MakeMachine, order: Order, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ftjobs.logs._secrets", {"a-key-of-some-length"})
+    mine = machine("a")
+    body = {"error": {"code": "a-key-of-some-length", "message": "wrong key a-key-of-some-length"}}
+    service.faults({"on": CREATE, "do": "status", "status": 401, "body": json.dumps(body)})
+    with pytest.raises(RejectedError):
+        mine.submit(order)
+    assert b"a-key-of-some-length" not in mine.ledger.path.read_bytes()
