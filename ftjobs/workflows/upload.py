@@ -77,7 +77,7 @@ def _refuse_oversize(source: Source) -> None:
     if source.bytes > MAX_UPLOAD_BYTES:
         raise DatasetError(
             "file_too_large",
-            f"{source.name or source.path} has {source.bytes:,} bytes; an upload takes at most {MAX_UPLOAD_BYTES:,}.",
+            f"{source.name or source.path} has {source.bytes:,} bytes; {MAX_UPLOAD_BYTES:,} can be uploaded.",
             next_step="Train on a smaller file.",
             path=str(source.path),
         )
