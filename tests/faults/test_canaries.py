@@ -235,6 +235,22 @@ def test_the_key_is_in_no_command_line_no_title_and_no_url(service: Service, can
     assert found_in(json.dumps(service.requests()).encode(), KEY, *WORDS.values()) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the copy of stdin has no name on Linux only")
+def test_a_kill_while_stdin_is_read_leaves_none_of_it_behind(person: Person, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    reading = subprocess.Popen(
+        person.command("check", "-", "--model", MODEL), env=person.env(TMPDIR=str(scratch)), stdin=subprocess.PIPE
+    )
+    with reading:
+        assert reading.stdin
+        reading.stdin.write(b"x" * 300_000)
+        opened = Path(f"/proc/{reading.pid}/fd")
+        until(lambda: any(str(scratch) in str(each.readlink()) for each in opened.iterdir()))
+        reading.kill()
+    assert list(scratch.iterdir()) == []
+
+
 @pytest.mark.parametrize("ending", ["int", "term", "hup", "kill"])
 def test_what_came_from_stdin_is_not_left_behind(person: Person, canaries: Desk, ending: str) -> None:
     copies = canaries.person.home / "tmp"

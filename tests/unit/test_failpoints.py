@@ -33,6 +33,7 @@ def test_the_process_gets_the_signal_at_its_place_and_not_before(action: str) ->
         [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stdout) == (-signal.Signals[f"SIG{action.upper()}"], "1\n")
+    assert ended.stderr.splitlines()[0] == f"{VARIABLE}: {action} at create.sent"
 
 
 def test_a_place_strikes_once(monkeypatch: pytest.MonkeyPatch) -> None:
