@@ -221,9 +221,8 @@ def _copy(path: Path, target: Path) -> str:
     timeout_s = _BUSY_TIMEOUT_MS / 1000
     with closing(sqlite3.connect(path, timeout=timeout_s)) as source, closing(sqlite3.connect(target)) as copy:
         source.execute("BEGIN")
-        source.execute(
-            "SELECT count(*) FROM sqlite_master"
-        )  # a writer who never ends is waited for here, not for ever
+        # A writer who never ends is waited for here; `backup` would wait for ever.
+        source.execute("SELECT count(*) FROM sqlite_master")
         source.backup(copy)
         source.rollback()  # nobody needs to wait while the copy is checked
         ((verdict, *_), *_) = copy.execute("PRAGMA integrity_check(1)").fetchall()
