@@ -20,7 +20,7 @@ demo: $(READY) ## the main job on the sample file against the sandbox: estimate,
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
 test: $(READY) ## the whole suite
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: lint types imports audit test ## lint, types, import rules, known vulnerabilities, tests
 
@@ -38,14 +38,14 @@ audit: $(READY)
 	@$(BIN)/python .ci/audit
 
 soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS=10000); it goes on where it stopped
-	$(BIN)/python -m pytest -n 4 -m soak
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m soak
 	$(BIN)/python -m tests.faults.kills --rounds $(ROUNDS)
 
 mutants: $(READY) ## remove each protected step in turn and see tests go red
 	$(BIN)/python -m tests.mutants
 
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
-	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n 4
+	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n 4 --dist worksteal
 
 constraints: ## renew the pins from what the registry has today
 	rm -rf .constraints-venv
