@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from ftjobs.dataset.problems import KEY_LENGTH, Place, Problem
 from ftjobs.errors import nearest
-
-Severity = Literal["error", "warning"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 EXAMPLE_KEYS = frozenset({"messages", "tools", "parallel_tool_calls", "functions"})
@@ -23,53 +21,10 @@ MESSAGE_KEYS = frozenset[str]().union(*_ROLE_KEYS.values())
 
 _FOREIGN_ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _IMAGE_DETAILS = ("auto", "low", "high")
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_KEY_LENGTH = 40
 _SPECIAL_TOKEN = re.compile(
     r"<\|(?:endoftext|endofprompt|startoftext|fim_prefix|fim_middle|fim_suffix|im_start|im_end|im_sep"
     r"|start|end|message|channel|return|call|constrain)\|>"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is wrong with a training file, and what to do about it.
-
-    `line` counts from 1; None means the whole file. `path` is the place inside the line's JSON, such as
-    "messages[2].content", "" for the whole line. `message` never quotes training text.
-    """
-
-    line: int | None
-    code: str
-    severity: Severity
-    message: str
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the file a problem is: a line (None for the whole file) and a JSON path inside it."""
-
-    line: int | None
-    path: str = ""
-
-    def key(self, name: str) -> Place:
-        """Return the place of an object's member; an odd name is shortened and escaped to plain ASCII."""
-        if not _PLAIN_KEY.fullmatch(name):
-            return Place(self.line, f"{self.path}[{json.dumps(name[:_KEY_LENGTH])}]")
-        return Place(self.line, f"{self.path}.{name}" if self.path else name)
-
-    def item(self, index: int) -> Place:
-        """Return the place of a list's element, counted from 0."""
-        return Place(self.line, f"{self.path}[{index}]")
-
-    def error(self, code: str, message: str) -> Problem:
-        """Return the problem that makes the file invalid at this place."""
-        return Problem(self.line, code, "error", message, self.path)
-
-    def warning(self, code: str, message: str) -> Problem:
-        """Return the problem that the service may accept at this place, but that is likely not meant."""
-        return Problem(self.line, code, "warning", message, self.path)
 
 
 def check_example(example: Mapping[str, Any], line: int) -> Iterator[Problem]:
@@ -179,7 +134,7 @@ def _role_advice(role: object) -> str:
     known = ", ".join(ROLES[:-1])
     if not isinstance(role, str):
         return f"a message needs a role: set it to one of {known}"
-    word = role[:_KEY_LENGTH].lower()
+    word = role[:KEY_LENGTH].lower()
     meant = _FOREIGN_ROLES.get(word) or nearest(word, ROLES)
     return f"the role is none of {known}: " + (f"use {meant}?" if meant else "use one of them")
 

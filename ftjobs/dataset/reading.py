@@ -13,7 +13,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ftjobs.dataset.checks import EXAMPLE_KEYS, MESSAGE_KEYS, Place, Problem
+from ftjobs.dataset.checks import EXAMPLE_KEYS, MESSAGE_KEYS
+from ftjobs.dataset.problems import Place, Problem
 from ftjobs.errors import UsageError
 
 MAX_LINE_BYTES = 64 * 1024 * 1024  # hundreds of times the longest context; more is not an example
@@ -39,13 +40,15 @@ _WIDE_PATTERNS: dict[
 class Line:
     """One line as read: its example, or None with the problems that say why there is none.
 
-    `number` counts from 1. A line that holds nothing is `blank`.
+    `number` counts from 1. A line that holds nothing is `blank`. `raw` are its bytes with the line's end; it is
+    empty where the line was too long to be kept.
     """
 
     number: int
     example: dict[str, Any] | None
     problems: tuple[Problem, ...]
     blank: bool = False
+    raw: bytes = b""
 
 
 class _NotJsonNumberError(ValueError):
@@ -138,13 +141,13 @@ class Reader:
             )
         if not content.strip(b" \t\r"):
             problems.append(at.warning("blank_line", "the line is blank: remove it"))
-            return Line(number, None, tuple(problems), blank=True)
+            return Line(number, None, tuple(problems), blank=True, raw=raw)
         found = self._parse(content, at, cut_off=not raw.endswith(b"\n"))
         if isinstance(found, Problem):
-            return Line(number, None, (*problems, found))
+            return Line(number, None, (*problems, found), raw=raw)
         if self._repeated is not None:
             problems.append(_repeated_key(self._repeated, at))
-        return Line(number, found, tuple(problems))
+        return Line(number, found, tuple(problems), raw=raw)
 
     def _parse(self, content: bytes, at: Place, *, cut_off: bool) -> dict[str, Any] | Problem:
         advice = (

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ftjobs.dataset.checks import Place, Problem, check_example
+from ftjobs.dataset.checks import check_example
+from ftjobs.dataset.problems import Place, Problem
 from ftjobs.dataset.reading import Reader, too_deep
 from ftjobs.dataset.tokens import ExampleTexts, count_examples, example_texts
 from ftjobs.ranges import Range

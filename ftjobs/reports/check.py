@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from ftjobs.dataset.checks import Problem
+from ftjobs.dataset.problems import Problem
 from ftjobs.dataset.survey import Survey
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import count, token_range

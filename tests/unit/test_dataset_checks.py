@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ftjobs.dataset.checks import Place, Problem, check_example
+from ftjobs.dataset.checks import check_example
+from ftjobs.dataset.problems import Place, Problem
 
 USER = {"role": "user", "content": "hi"}
 ANSWER = {"role": "assistant", "content": "ho"}

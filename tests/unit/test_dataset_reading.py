@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ftjobs.dataset import reading
-from ftjobs.dataset.checks import Problem
+from ftjobs.dataset.problems import Problem
 from ftjobs.dataset.reading import Reader
 from ftjobs.errors import UsageError
 

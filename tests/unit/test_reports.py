@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ftjobs.dataset.checks import Place
+from ftjobs.dataset.problems import Place
 from ftjobs.dataset.survey import Survey
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.jobs.quote import Quote
