@@ -88,7 +88,14 @@ REQUESTS = {
     "sync-list": Request("what became of two jobs?", LISTS, "status", TWO_CREATED, TWO_BILLED, _A_FILE, sends=0),
     "sync-one": Request("what became of the job?", JOB, "status", CREATED, BILLED, _ANOTHER_JOB, sends=0),
     "revisit": Request(
-        "is the job of this content still alive?", JOB, "submit", CREATED, CREATED, _ANOTHER_JOB, sends=0
+        "is the job of this content still alive?",
+        JOB,
+        "submit",
+        CREATED,
+        CREATED,
+        _ANOTHER_JOB,
+        "survey.done",
+        sends=0,
     ),
 }
 
