@@ -19,6 +19,7 @@ from ftjobs.errors import ConfigError
 from ftjobs.provider.profiles import Profile, choose_profile
 
 if TYPE_CHECKING:
+    from ftjobs.dataset.cache import SurveyCache
     from ftjobs.ledger.entries import Trail
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
@@ -102,6 +103,13 @@ class App:
         from ftjobs.pricing.prices import load_prices
 
         return load_prices(self.settings.price_tables)
+
+    @property
+    def surveys(self) -> SurveyCache:
+        """Where surveys are kept from one command to the next."""
+        from ftjobs.dataset.cache import SurveyCache
+
+        return SurveyCache(Path(platformdirs.user_cache_dir("ftjobs")) / "surveys")
 
     @contextmanager
     def session(self, profile: Profile | None = None) -> Iterator[Session]:

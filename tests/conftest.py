@@ -80,6 +80,7 @@ class Person:
             "HOME": str(self.home),
             "XDG_DATA_HOME": str(self.home / "data"),
             "XDG_CONFIG_HOME": str(self.home / "config"),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
         }
         return {**kept, **xdg, "PYTHONPATH": str(ROOT), **self.environ, **more}
 

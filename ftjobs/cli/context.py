@@ -6,10 +6,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from ftjobs.app import App
 
 log = logs.get_logger(__name__)
+
+
+class Progressing(Protocol):
+    """Takes the bytes done so far, and a note that stands beside the bar."""
+
+    def __call__(self, done: int, note: str = "", /) -> None:
+        """Show it."""
+
 
 _BAR_FROM_BYTES = 4 * 1024 * 1024
 STDIN = "-"
@@ -91,18 +99,19 @@ def local_file(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def progress_bar(label: str, total_bytes: int, given: Globals) -> Iterator[Callable[[int], None]]:
-    """Yield a callback that takes the bytes done so far; a bar shows where a terminal watches a larger file."""
+def progress_bar(label: str, total_bytes: int, given: Globals) -> Iterator[Progressing]:
+    """Yield what takes the bytes done so far; a bar shows where a terminal watches a larger file."""
     if total_bytes < _BAR_FROM_BYTES or not sys.stderr.isatty() or given.verbosity == QUIET:
-        yield lambda _done: None
+        yield lambda _done, _note="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    noted = TextColumn("{task.fields[note]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), noted, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total_bytes)
-        yield lambda done: progress.update(task, completed=done)
+        task = progress.add_task(label, total=total_bytes, note="")
+        yield lambda done, note="": progress.update(task, completed=done, note=note)
 
 
 def size_of(path: Path) -> int:

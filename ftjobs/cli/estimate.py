@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 INVALID_DATASET = 4
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Training file (JSONL), or - for stdin.")]
-Method = Annotated[Literal["supervised"], typer.Option("--method", help="Fine-tuning method.")]
+Method = Annotated[
+    Literal["supervised", "dpo", "reinforcement"],
+    typer.Option("--method", metavar="T", help="How to train: supervised, dpo or reinforcement."),
+]
 Epochs = Annotated[
     str | None,
     typer.Option("--epochs", metavar="N|auto", help="Epochs; without it the published rule's number, pinned."),
@@ -34,17 +38,30 @@ def check(
     *,
     model: Annotated[str, typer.Option("--model", metavar="M", help="Model to fine-tune.")],
     method: Method = "supervised",
+    validation: Annotated[
+        str | None, typer.Option("--validation", metavar="F", help="Validation file, checked beside it.")
+    ] = None,
 ) -> int:
     """Find every problem of a training file. Each is told with its line; exits 4 if one is an error."""
     from ftjobs.reports.check import check_json, check_text
+    from ftjobs.workflows.appraise import epoch_cost
 
-    _app, given = open_app(ctx)
-    found = surveyed(data, resolved(model), given)
+    app, given = open_app(ctx)
+    asked, terms = resolved(model, method), terms_of(app, epochs=None, method=method)
+    with local_file(data) as path:
+        found = surveyed(str(path), asked, method, app, given, named=data)
+        held_out = (
+            None
+            if validation is None
+            else surveyed_validation(validation, asked, method, app, given, training=path)
+        )
+    cost = epoch_cost(asked, found, terms)
     if given.json:
-        print_json(check_json(found, sandbox=given.sandbox))
+        print_json(check_json(found, held_out, epoch_cost=cost, sandbox=given.sandbox))
     else:
-        print(check_text(found))
-    return INVALID_DATASET if found.errors else 0
+        print(given.spelled(check_text(found, held_out, epoch_cost=cost, width=width())))
+    is_invalid = found.errors or (held_out is not None and held_out.errors)
+    return INVALID_DATASET if is_invalid else 0
 
 
 def estimate(
@@ -65,15 +82,15 @@ def estimate(
     from ftjobs.workflows.appraise import estimate_for, require_valid
 
     app, given = open_app(ctx, price_list=price_list)
-    models = [resolved(name.strip()) for name in model.split(",")]
+    models = [resolved(name.strip(), method) for name in model.split(",")]
     terms = terms_of(app, epochs=epochs, method=method)
-    surveys: dict[tuple[str, int | None], Survey] = {}  # models that count alike share a pass
+    surveys: dict[object, Survey] = {}  # models that count alike share a pass
     estimates = []
     with local_file(data) as path:
         for each in models:
-            shape = (each.base.encoding, each.base.max_example_tokens)
+            shape = (each.base.encoding, each.base.max_example_tokens, each.base.format, each.base.image_tokens)
             if shape not in surveys:
-                surveys[shape] = surveyed(str(path), each, given, named=data)
+                surveys[shape] = surveyed(str(path), each, method, app, given, named=data)
                 require_valid(surveys[shape])
             estimates.append(estimate_for(each, surveys[shape], terms))
     found = next(iter(surveys.values()))
@@ -83,12 +100,14 @@ def estimate(
         print(estimates_text(found, estimates, width=width()))
 
 
-def resolved(model: str) -> ModelName:
-    """Return the model that an option names; UsageError where it names none."""
+def resolved(model: str, method: str) -> ModelName:
+    """Return the model that an option names; UsageError where it names none, or none that learns by `method`."""
     from ftjobs.models.catalog import load_catalog
-    from ftjobs.models.names import resolve
+    from ftjobs.models.names import require_method, resolve
 
-    return resolve(model, load_catalog())
+    name = resolve(model, load_catalog())
+    require_method(name, method)
+    return name
 
 
 def terms_of(app: App, *, epochs: str | None, method: str) -> Terms:
@@ -105,12 +124,30 @@ def terms_of(app: App, *, epochs: str | None, method: str) -> Terms:
     )
 
 
-def surveyed(data: str, model: ModelName, given: Globals, *, named: str | None = None) -> Survey:
+def surveyed(
+    data: str, model: ModelName, method: str, app: App, given: Globals, *, named: str | None = None
+) -> Survey:
     """Return the survey of a file, under the name that the user typed: a copy of stdin has none worth showing."""
     from ftjobs.workflows.appraise import survey_for
 
-    with local_file(data) as path, progress_bar("counting", size_of(path), given) as on_progress:
-        return replace(survey_for(model, path, on_progress=on_progress), path=named or data)
+    with local_file(data) as path, progress_bar("counting", size_of(path), given) as show:
+        found = survey_for(
+            model,
+            path,
+            method=method,
+            kept=app.surveys,
+            on_progress=lambda done, examples: show(done, f"{examples:,} examples"),
+        )
+    return replace(found, path=named or data)
+
+
+def surveyed_validation(
+    validation: str, model: ModelName, method: str, app: App, given: Globals, *, training: Path
+) -> Survey:
+    """Return the survey of a validation file, with what it shares with the training file."""
+    from ftjobs.workflows.appraise import beside
+
+    return beside(training, Path(validation), surveyed(validation, model, method, app, given))
 
 
 def parsed_epochs(text: str | None) -> int | Literal["auto"] | None:

@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ftjobs.cli.context import STDIN, ask, can_ask, local_file, open_app, progress_bar, say
-from ftjobs.cli.estimate import Epochs, Method, resolved, surveyed, terms_of
+from ftjobs.cli.estimate import Epochs, resolved, surveyed, surveyed_validation, terms_of
 from ftjobs.cli.options import Globals, print_json
 from ftjobs.errors import InterruptedByUserError, RejectedError, UsageError
 from ftjobs.money import Usd
@@ -48,13 +48,19 @@ def submit(
     validation: Annotated[
         str | None, typer.Option("--validation", metavar="F", help="Validation file (JSONL).")
     ] = None,
-    method: Method = "supervised",
+    method: Annotated[
+        Literal["supervised", "dpo"],
+        typer.Option("--method", metavar="T", help="How to train: supervised or dpo."),
+    ] = "supervised",
     epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", metavar="N", min=1, max=256, help="Examples per step.")
     ] = None,
     lr_multiplier: Annotated[
         float | None, typer.Option("--lr-multiplier", metavar="X", help="Learning rate multiplier.")
+    ] = None,
+    beta: Annotated[
+        float | None, typer.Option("--beta", metavar="X", min=0, max=2, help="How closely DPO keeps to the model.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", min=0, max=MAX_SEED, help="Seed of the job.")
@@ -90,10 +96,11 @@ def submit(
 
         app, given = open_app(ctx)
         request = Request(
-            model=resolved(model),
+            model=resolved(model, method),
             method=method,
             batch_size=batch_size,
             learning_rate_multiplier=lr_multiplier,
+            beta=beta,
             seed=seed,
             suffix=suffix,
             again=again,
@@ -135,7 +142,7 @@ def _submit(
     terms = terms_of(app, epochs=epochs, method=request.method)
     with ExitStack() as stack:
         training_path = stack.enter_context(local_file(data))
-        files = _surveyed_files(request, given, data, training_path, validation)
+        files = _surveyed_files(app, request, given, data=data, path=training_path, validation=validation)
         if dry_run:
             estimate = estimate_for(request.model, files.training, terms)
             require_price(estimate)
@@ -158,19 +165,22 @@ def _submit(
 
 
 def _surveyed_files(
-    request: Request, given: Globals, data: str, training_path: Path, validation: str | None
+    app: App, request: Request, given: Globals, *, data: str, path: Path, validation: str | None
 ) -> Files:
     from ftjobs.workflows.appraise import require_valid
     from ftjobs.workflows.plan import Files
 
-    training = surveyed(str(training_path), request.model, given, named=data)
+    training = surveyed(str(path), request.model, request.method, app, given, named=data)
     require_valid(training)
     name = "stdin" if data == STDIN else None
     if validation is None:
-        return Files(training, training_path, training_name=name)
-    held_out = surveyed(validation, request.model, given)
-    require_valid(held_out, for_validation=True)
-    return Files(training, training_path, held_out, Path(validation), name)
+        return Files(training, path, training_name=name)
+    held_out = surveyed_validation(validation, request.model, request.method, app, given, training=path)
+    require_valid(held_out)
+    for problem in held_out.problems:
+        if problem.code == "also_in_training":
+            say(f"note: {problem.message}", given)
+    return Files(training, path, held_out, Path(validation), name)
 
 
 def _refuse_gone(app: App, request: Request, shutdown_date: date | None, today: date) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+import io
 import json
 import stat
 from collections import Counter
@@ -13,12 +13,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ftjobs.dataset.checks import EXAMPLE_KEYS, MESSAGE_KEYS
+from ftjobs.dataset.formats import KNOWN_KEYS
 from ftjobs.dataset.problems import Place, Problem
 from ftjobs.errors import UsageError
 
 MAX_LINE_BYTES = 64 * 1024 * 1024  # hundreds of times the longest context; more is not an example
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (  # UTF-32 first: its little-endian mark begins with UTF-16's
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -51,6 +51,18 @@ class Line:
     raw: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive whole lines, of which the first is number `first_line`: about 256 KiB, or one longer line.
+
+    `unread` is why there is no content: a line that is too long, or a whole file in another encoding.
+    """
+
+    first_line: int
+    content: bytes
+    unread: Problem | None = None
+
+
 class _NotJsonNumberError(ValueError):
     pass
 
@@ -58,8 +70,8 @@ class _NotJsonNumberError(ValueError):
 class Reader:
     """The lines of one file; once iterated, `bytes` and `sha256` are of exactly the bytes that were read.
 
-    Iterate once. Holds one line at a time, none above MAX_LINE_BYTES. Content is never raised about, it
-    becomes problems. UsageError: the file is missing, not a regular file, or cannot be read.
+    Iterate once, over its lines or its blocks. Holds a block at a time, no line above MAX_LINE_BYTES. Content is
+    never raised about, it becomes problems. UsageError: the file is missing, not a regular file or unreadable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,11 +87,16 @@ class Reader:
         return self._hash.hexdigest()
 
     def __iter__(self) -> Iterator[Line]:
+        for block in self.blocks():
+            yield from self.lines(block)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the file as runs of whole lines."""
         path = self._path
         try:
             _refuse_irregular(path)
             with path.open("rb") as stream:
-                yield from self._lines(stream)
+                yield from self._blocks(stream)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(
                 "dataset_missing",
@@ -95,7 +112,15 @@ class Reader:
                 path=str(path),
             ) from error
 
-    def _lines(self, stream: BufferedReader) -> Iterator[Line]:
+    def lines(self, block: Block) -> Iterator[Line]:
+        """Yield the lines of a block, each parsed or with the problem that says why not."""
+        if block.unread is not None:
+            yield Line(block.first_line, None, (block.unread,), blank=block.unread.line is None)
+            return
+        for number, raw in enumerate(io.BytesIO(block.content), block.first_line):
+            yield self._line(raw, number)
+
+    def _blocks(self, stream: BufferedReader) -> Iterator[Block]:
         if wide := _wide_encoding(stream.peek(4)[:4]):
             while self._took(stream.read(_CHUNK_BYTES)):
                 pass
@@ -103,13 +128,18 @@ class Reader:
                 "wrong_encoding",
                 f"the file is {wide}, not UTF-8: convert it, as with `iconv -f {wide} -t UTF-8 SRC > OUT`",
             )
-            yield Line(1, None, (problem,), blank=True)
+            yield Block(1, b"", problem)
             return
-        for number in itertools.count(1):
-            raw = self._took(stream.readline(MAX_LINE_BYTES + 1))
-            if not raw:
-                return
-            if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
+        number = 1
+        while content := self._took(stream.read(min(_CHUNK_BYTES, MAX_LINE_BYTES))):
+            begun = len(content) - (content.rfind(b"\n") + 1)
+            rest = self._took(stream.readline(MAX_LINE_BYTES + 1 - begun)) if begun else b""
+            too_long = begun + len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n")
+            whole = content[: len(content) - begun] if too_long else content + rest
+            if whole:
+                yield Block(number, whole)
+                number += whole.count(b"\n")
+            if too_long:
                 while (rest := self._took(stream.readline(_CHUNK_BYTES))) and not rest.endswith(b"\n"):
                     pass
                 problem = Place(number).error(
@@ -117,9 +147,8 @@ class Reader:
                     f"the line is longer than {MAX_LINE_BYTES:,} bytes: write one example per line, "
                     "each line ended by a newline",
                 )
-                yield Line(number, None, (problem,))
-            else:
-                yield self._line(raw, number)
+                yield Block(number, b"", problem)
+                number += 1
 
     def _took(self, raw: bytes) -> bytes:
         self._hash.update(raw)
@@ -200,7 +229,7 @@ def _decode(content: bytes, at: Place, advice: str) -> str | Problem:
 
 def _repeated_key(key: str, at: Place) -> Problem:
     # Any other key could be training text.
-    which = f"the key {key}" if key in EXAMPLE_KEYS | MESSAGE_KEYS else "a key"
+    which = f"the key {key}" if key in KNOWN_KEYS else "a key"
     return at.warning("duplicate_key", f"{which} is in one object twice, and only the last counts: remove one")
 
 

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from ftjobs.dataset.checks import check_example
+from ftjobs.dataset.duplicates import SeenLines
+from ftjobs.dataset.findings import Findings
+from ftjobs.dataset.formats import check_example, example_texts
+from ftjobs.dataset.lengths import Lengths
 from ftjobs.dataset.problems import Place, Problem
-from ftjobs.dataset.reading import Reader, too_deep
-from ftjobs.dataset.tokens import ExampleTexts, count_examples, example_texts
+from ftjobs.dataset.reading import Block, Reader, too_deep
+from ftjobs.dataset.rules import CHAT, Rules
+from ftjobs.dataset.tokens import (
+    TOKENS_PER_EXAMPLE,
+    TOKENS_PER_MESSAGE,
+    ExampleTexts,
+    count_spoken,
+    count_texts,
+)
 from ftjobs.ranges import Range
 
-MIN_EXAMPLES = 10  # the service refuses fewer: invalid_n_examples
-MAX_PROBLEMS_PER_CODE = 10_000
-# Said once a file for each path, with how often: on every line they would bury the rest.
-ONCE_PER_FILE = frozenset({"crlf", "blank_line", "deprecated_functions", "unknown_key"})
+if TYPE_CHECKING:
+    from ftjobs.dataset.plain import PlainBlock
 
-_BATCH_EXAMPLES = 256
-_BATCH_CHARACTERS = 1_000_000
-_PROGRESS_BYTES = 1024 * 1024
+MIN_EXAMPLES = 10  # the service refuses fewer: invalid_n_examples
+ADVISED_EXAMPLES = 100  # the cost guide: 100 to 500 at least
+_UNEVEN_PCT = 50
+# Counting holds no interpreter lock, so it runs beside the reading, which goes on while the vocabulary is loaded.
+_COUNTERS = min(4, os.cpu_count() or 1)
+_BYTES_AHEAD = 12 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +42,11 @@ class Survey:
     """What is known about a training file before anyone pays for it.
 
     `sha256` (hex) and `bytes` are of the raw file as it was read. `examples` are the lines that are not
-    blank, valid or not. `dataset_tokens` is one pass over those that have messages, each cut to the model's
-    limit in each bound; `truncated_examples` of them are longer by the expected count. `problems` are in line
-    order, those of the whole file first, at most MAX_PROBLEMS_PER_CODE a code; `problem_counts` has no such
-    bound.
+    blank, valid or not. `dataset_tokens` is one pass over those that can be counted, each cut to the model's
+    limit in each bound; `truncated_examples` of them are longer by the expected count and lose `lost_tokens`
+    together. `tokens_by_speaker` are the dataset tokens of what each role says, its name included, not cut;
+    `lengths` how long the examples are, None where none could be counted. `problems` are in line order, those of
+    the whole file first, capped a code as `findings` says; `problem_counts` has no such bound.
     """
 
     path: str
@@ -43,6 +57,9 @@ class Survey:
     truncated_examples: int
     problems: tuple[Problem, ...]
     problem_counts: Mapping[str, int]
+    lost_tokens: int = 0
+    tokens_by_speaker: Mapping[str, int] = field(default_factory=dict)
+    lengths: Lengths | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -53,127 +70,244 @@ class Survey:
 def survey(
     path: Path,
     *,
-    encoding: str,
+    encoding: str | None,
     max_example_tokens: int | None,
-    on_progress: Callable[[int], None] | None = None,
+    rules: Rules = CHAT,
+    on_progress: Callable[[int, int], None] = lambda _bytes, _examples: None,
 ) -> Survey:
-    """Return what one pass over a supervised chat file says; its memory is bounded by the longest line.
+    """Return what one pass over a training file says; its memory is bounded by the longest line.
 
-    `encoding` is "o200k_base" or "cl100k_base"; `max_example_tokens` the model's limit per example, None for
-    none known. `on_progress` is told the bytes read so far, about every MiB and at the end. UsageError: the
-    file is missing, not a regular file or unreadable; whatever is wrong inside it is a problem.
+    `encoding` is "o200k_base" or "cl100k_base", None for a tokenizer that is not known; `max_example_tokens` the
+    model's limit per example, None for none known. `on_progress` is told the bytes and examples read so far, after
+    each block of lines. UsageError: the file is missing, not a regular file or unreadable; whatever is wrong
+    inside it is a problem.
     """
     reader = Reader(path)
-    found = _Found()
-    count = _Count(encoding, max_example_tokens, found)
-    examples = reported = 0
-    for line in reader:
-        found.add(*line.problems)
-        examples += not line.blank
-        if line.example is not None:
-            for problem in check_example(line.example, line.number):
-                found.add(problem)
-            count.add(line.example, line.number)
-        if on_progress and reader.bytes - reported >= _PROGRESS_BYTES:
-            on_progress(reported := reader.bytes)
-    count.flush()
-    if on_progress:
-        on_progress(reader.bytes)
-    if examples:
-        if examples < MIN_EXAMPLES:
-            found.add(
-                Place(None).error(
-                    "too_few_examples",
-                    f"the file has {examples} examples and the service needs {MIN_EXAMPLES}: "
-                    f"add {MIN_EXAMPLES - examples} or more",
-                )
-            )
-    elif not found.counts["wrong_encoding"]:
-        found.add(Place(None).error("empty_file", "the file holds no examples: write one JSON object per line"))
+    tally = _Tally(max_example_tokens)
+    look = _Look(reader, tally, rules, may_be_plain=rules.format == CHAT.format and encoding is not None)
+    with _Counters(encoding, tally) as counters:
+        for block in reader.blocks():
+            counters.give(look.at(block), len(block.content))
+            on_progress(reader.bytes, look.examples)
+    lengths = Lengths.of(tally.lengths)
+    tally.findings.add(*_about_file(look.examples, lengths, tally.findings.counts))
     return Survey(
         path=str(path),
         sha256=reader.sha256,
         bytes=reader.bytes,
-        examples=examples,
-        dataset_tokens=count.total,
-        truncated_examples=count.truncated,
-        problems=found.in_order(),
-        problem_counts=dict(found.counts),
+        examples=look.examples,
+        dataset_tokens=tally.total,
+        truncated_examples=tally.truncated,
+        problems=tally.findings.in_order(),
+        problem_counts=dict(tally.findings.counts),
+        lost_tokens=tally.lost,
+        tokens_by_speaker=dict(tally.by_speaker),
+        lengths=lengths,
     )
 
 
-class _Found:
-    """Problems as they turn up: counted, capped, and those of ONCE_PER_FILE folded into their first."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self._kept: list[Problem] = []
-        self._kept_by_code: Counter[str] = Counter()
-        self._folded: Counter[tuple[str, str]] = Counter()
-
-    def add(self, *problems: Problem) -> None:
-        for problem in problems:
-            code = problem.code
-            self.counts[code] += 1
-            if code in ONCE_PER_FILE and self._folded[code, problem.path]:
-                self._folded[code, problem.path] += 1
-            elif self._kept_by_code[code] < MAX_PROBLEMS_PER_CODE:
-                self._kept_by_code[code] += 1
-                self._kept.append(problem)
-                if code in ONCE_PER_FILE:
-                    self._folded[code, problem.path] = 1
-
-    def in_order(self) -> tuple[Problem, ...]:
-        told = (self._with_count(problem) for problem in self._kept)
-        return tuple(sorted(told, key=lambda problem: problem.line or 0))
-
-    def _with_count(self, problem: Problem) -> Problem:
-        times = self._folded[problem.code, problem.path]
-        if times <= 1:
-            return problem
-        return replace(problem, message=f"{problem.message} ({times:,} times in the file, here first)")
-
-
-class _Count:
-    """The file's dataset tokens, counted in batches: one call into the tokenizer for many examples."""
-
-    def __init__(self, encoding: str, limit: int | None, found: _Found) -> None:
-        self.total = Range.exactly(0)
-        self.truncated = 0
-        self._encoding = encoding
-        self._limit = limit
-        self._found = found
-        self._batch: list[tuple[int, ExampleTexts]] = []
-        self._characters = 0
-
-    def add(self, example: Mapping[str, object], line: int) -> None:
-        try:
-            texts = example_texts(example)
-        except RecursionError:
-            self._found.add(too_deep(Place(line)))
-            return
-        if texts is None:
-            return
-        self._batch.append((line, texts))
-        self._characters += texts.characters
-        if len(self._batch) >= _BATCH_EXAMPLES or self._characters >= _BATCH_CHARACTERS:
-            self.flush()
-
-    def flush(self) -> None:
-        counted = count_examples([texts for _, texts in self._batch], self._encoding)
-        for (line, _), tokens in zip(self._batch, counted, strict=True):
-            cut = tokens if self._limit is None else tokens.map(partial(min, self._limit))
-            self.total = Range(
-                self.total.low + cut.low, self.total.expected + cut.expected, self.total.high + cut.high
+def _about_file(examples: int, lengths: Lengths | None, counts: Mapping[str, int]) -> list[Problem]:
+    whole = Place(None)
+    if not examples:
+        if counts.get("wrong_encoding"):
+            return []
+        return [whole.error("empty_file", "the file holds no examples: write one JSON object per line")]
+    if examples < MIN_EXAMPLES:
+        return [
+            whole.error(
+                "too_few_examples",
+                f"the file has {examples} examples and the service needs {MIN_EXAMPLES}: "
+                f"add {MIN_EXAMPLES - examples} or more",
             )
-            if lost := tokens.expected - cut.expected:
-                self.truncated += 1
-                self._found.add(
-                    Place(line).warning(
-                        "truncated",
-                        f"the example has about {tokens.expected:,} dataset tokens; the model's limit "
-                        f"cuts off the last {lost:,}: shorten or split it",
+        ]
+    problems = []
+    if examples < ADVISED_EXAMPLES:
+        problems.append(
+            whole.warning(
+                "few_examples",
+                f"the file has {examples} examples; tuning is seldom worth it below {ADVISED_EXAMPLES} to 500: "
+                "add more, or compare the tuned model with its base before you rely on it",
+            )
+        )
+    if lengths and lengths.longest_5pct_share_pct > _UNEVEN_PCT:
+        problems.append(
+            whole.warning(
+                "uneven_lengths",
+                f"the longest 5% of the examples hold {lengths.longest_5pct_share_pct}% of the dataset tokens "
+                f"(median {lengths.median:,}, longest {lengths.longest:,}): "
+                "see whether the long ones are meant, you pay for them",
+            )
+        )
+    return problems
+
+
+class _Tally:
+    """What is counted and found so far."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.findings = Findings()
+        self.truncated = self.lost = 0
+        self.lengths: Counter[int] = Counter()
+        self.by_speaker: Counter[str] = Counter()
+        self._limit = limit
+        self._low = self._expected = self._high = 0
+
+    @property
+    def total(self) -> Range[int]:
+        return Range(self._low, self._expected, self._high)
+
+    def add(self, line: int, low: int, expected: int, high: int) -> None:
+        """Take in one example's dataset tokens, cut to the limit."""
+        self.lengths[expected] += 1
+        limit = self._limit
+        if limit is not None and high > limit:
+            if expected > limit:
+                self._cut(line, expected, limit)
+            low, expected, high = min(low, limit), min(expected, limit), limit
+        self._low += low
+        self._expected += expected
+        self._high += high
+
+    def _cut(self, line: int, expected: int, limit: int) -> None:
+        self.truncated += 1
+        self.lost += expected - limit
+        self.findings.add(
+            Place(line).warning(
+                "truncated",
+                f"the example has about {expected:,} dataset tokens; the model's limit "
+                f"cuts off the last {expected - limit:,}: shorten or split it",
+            )
+        )
+
+
+class _Batch(Protocol):
+    """Examples of one block: counted in another thread, then added in order."""
+
+    def count(self, encoding: str | None) -> Any: ...
+    def add_to(self, tally: _Tally, counted: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainBatch:
+    first_line: int
+    block: PlainBlock
+
+    def count(self, encoding: str | None) -> tuple[list[int], dict[str, int]]:
+        roles = sorted(set(self.block.speakers))
+        return count_texts(self.block.texts, encoding), dict(zip(roles, count_texts(roles, encoding), strict=True))
+
+    def add_to(self, tally: _Tally, counted: tuple[list[int], dict[str, int]]) -> None:
+        counts, roles = counted
+        speakers = self.block.speakers
+        said = [tokens + roles[speaker] for tokens, speaker in zip(counts, speakers, strict=True)]
+        for speaker, tokens in zip(speakers, said, strict=True):
+            tally.by_speaker[speaker] += tokens
+        begin = 0
+        for line, messages in enumerate(self.block.messages, self.first_line):
+            end = begin + messages
+            low = TOKENS_PER_MESSAGE * messages + sum(said[begin:end])
+            expected = low + TOKENS_PER_EXAMPLE
+            tally.add(line, low, expected, expected)
+            begin = end
+
+
+@dataclass(frozen=True, slots=True)
+class _ExampleBatch:
+    lines: list[int]
+    examples: list[ExampleTexts]
+
+    def count(self, encoding: str | None) -> tuple[list[Range[int]], Mapping[str, int]]:
+        return count_spoken(self.examples, encoding)
+
+    def add_to(self, tally: _Tally, counted: tuple[list[Range[int]], Mapping[str, int]]) -> None:
+        ranges, spoken = counted
+        tally.by_speaker.update(spoken)
+        for line, tokens in zip(self.lines, ranges, strict=True):
+            tally.add(line, tokens.low, tokens.expected, tokens.high)
+
+
+class _Counters:
+    """Threads that count batches while the next blocks are read; what they counted is added in order."""
+
+    def __init__(self, encoding: str | None, tally: _Tally) -> None:
+        self._encoding = encoding
+        self._tally = tally
+        self._pool = ThreadPoolExecutor(_COUNTERS)
+        self._waiting: deque[tuple[_Batch, int, Future[Any]]] = deque()
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            while self._waiting and kind is None:
+                self._take_in_first()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def give(self, batch: _Batch, size: int) -> None:
+        """Let a batch of `size` bytes be counted; waits where too much of the file is held already."""
+        self._waiting.append((batch, size, self._pool.submit(batch.count, self._encoding)))
+        self._bytes += size
+        while self._bytes > _BYTES_AHEAD:
+            self._take_in_first()
+
+    def _take_in_first(self) -> None:
+        batch, size, counted = self._waiting.popleft()
+        self._bytes -= size
+        batch.add_to(self._tally, counted.result())
+
+
+class _Look:
+    """One block at a time: what is wrong with its lines, and what of them is to be counted."""
+
+    def __init__(self, reader: Reader, tally: _Tally, rules: Rules, *, may_be_plain: bool) -> None:
+        from ftjobs.dataset.plain import plain_block  # msgspec: not needed where the counts are cached
+
+        self.examples = 0
+        self._plain_block = plain_block if may_be_plain else None
+        self._rules = rules
+        self._reader = reader
+        self._findings = tally.findings
+        self._seen = SeenLines()
+
+    def at(self, block: Block) -> _Batch:
+        lines = block.content.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        self._note_repeats(lines, block.first_line)
+        if lines and self._plain_block and (plain := self._plain_block(lines, block.content)):
+            self.examples += len(lines)
+            return _PlainBatch(block.first_line, plain)
+        return self._closely(block)
+
+    def _note_repeats(self, lines: list[bytes], first_line: int) -> None:
+        add = self._seen.add
+        for number, line in enumerate(lines, first_line):
+            if (earlier := add(line, number)) is not None and line.strip():
+                self._findings.add(
+                    Place(number).warning(
+                        "duplicate_example",
+                        f"the example is the same as line {earlier}: remove one, unless it is to weigh more",
                     )
                 )
-        self._batch.clear()
-        self._characters = 0
+
+    def _closely(self, block: Block) -> _ExampleBatch:
+        batch = _ExampleBatch([], [])
+        for line in self._reader.lines(block):
+            self._findings.add(*line.problems)
+            self.examples += not line.blank
+            if line.example is None:
+                continue
+            for problem in check_example(line.example, line.number, self._rules):
+                self._findings.add(problem)
+            try:
+                texts = example_texts(line.example, self._rules)
+            except RecursionError:
+                self._findings.add(too_deep(Place(line.number)))
+                continue
+            if texts is not None:
+                batch.lines.append(line.number)
+                batch.examples.append(texts)
+        return batch

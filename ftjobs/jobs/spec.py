@@ -31,6 +31,7 @@ class JobSpec:
     suffix: str | None = None
     seed: int | None = None
     again: str | None = None
+    beta: float | None = None
 
     def content_key(self, account: str) -> str:
         """Return the hash under which one account holds at most one live or succeeded job of this content."""

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTokens:
+    """The tokens of one image: `low_detail` alone, else `base` and `per_tile` for each square of 512 pixels."""
+
+    low_detail: int
+    base: int
+    per_tile: int
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogModel:
     """One dated snapshot; `max_example_tokens` and `shutdown_date` are None where nobody published them.
 
-    `encoding` names the vocabulary that counts its dataset tokens; from `shutdown_date` on it is gone.
+    `encoding` names the vocabulary that counts its dataset tokens; from `shutdown_date` on it is gone. `format`
+    is what supervised training takes: "chat", or "completion" for prompt/completion. `image_tokens` is None
+    where the model is not trained with images, or nobody published their price.
     """
 
     name: str
@@ -22,6 +34,8 @@ class CatalogModel:
     max_example_tokens: int | None
     methods: tuple[str, ...]
     shutdown_date: date | None
+    format: str = "chat"
+    image_tokens: ImageTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,8 @@ def load_catalog() -> Catalog:
                 max_example_tokens=row.get("max_example_tokens"),
                 methods=tuple(row["methods"]),
                 shutdown_date=row.get("shutdown_date"),
+                format=row.get("format", "chat"),
+                image_tokens=_image_tokens(row.get("image_tokens")),
             )
             for row in facts["model"]
         ),
@@ -70,3 +86,7 @@ def load_catalog() -> Catalog:
         read_on=min(row["read_on"] for row in [*facts["model"], *facts["closing"]]),
         creation_ends_on=facts["creation_ends_on"],
     )
+
+
+def _image_tokens(row: dict[str, Any] | None) -> ImageTokens | None:
+    return None if row is None else ImageTokens(row["low_detail"], row["base"], row["per_tile"])

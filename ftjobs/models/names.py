@@ -43,3 +43,16 @@ def resolve(requested: str, catalog: Catalog) -> ModelName:
             model=requested,
         )
     return ModelName(requested, requested if tuned else base.name, base)
+
+
+def require_method(name: ModelName, method: str) -> None:
+    """Raise UsageError `unknown_method` unless the model can be trained by `method`."""
+    methods = name.base.methods
+    if method not in methods:
+        raise UsageError(
+            "unknown_method",
+            f"{name.base.name} is not trained by {method}.",
+            next_step=f"Use --method {' or '.join(methods)}, or another model.",
+            model=name.requested,
+            method=method,
+        )

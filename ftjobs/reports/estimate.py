@@ -10,16 +10,10 @@ from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.submission import Submission
 from ftjobs.pricing.estimate import Epochs, Estimate
 from ftjobs.pricing.prices import Price
-from ftjobs.ranges import Range
 from ftjobs.reports.check import dataset_json, problem_lines, size_text
 from ftjobs.reports.envelope import clean, envelope
-from ftjobs.reports.numbers import UNKNOWN, token_range, usd_range
+from ftjobs.reports.numbers import UNKNOWN, range_json, token_range, usd_range
 from ftjobs.reports.table import Column, table
-
-
-def range_json(values: Range[Any] | None) -> dict[str, Any] | None:
-    """Return low, expected, high; null for what is unknown."""
-    return None if values is None else {"low": values.low, "expected": values.expected, "high": values.high}
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
@@ -114,7 +108,7 @@ def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int 
     return "\n".join(
         [
             size_text(survey),
-            *problem_lines(survey),
+            *problem_lines(survey, width),
             "",
             table(columns, rows, width=width),
             *_unique([*notes, *warnings]),

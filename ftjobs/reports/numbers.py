@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ftjobs.money import Usd
 from ftjobs.ranges import Range
 
@@ -11,6 +13,11 @@ UNKNOWN = "unknown"
 def count(number: int, noun: str) -> str:
     """Return "1 example", "2,000 examples"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def range_json(values: Range[Any] | None) -> dict[str, Any] | None:
+    """Return low, expected, high; null for what is unknown."""
+    return None if values is None else {"low": values.low, "expected": values.expected, "high": values.high}
 
 
 def token_range(tokens: Range[int]) -> str:

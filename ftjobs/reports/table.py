@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,3 +61,15 @@ def _cut(text: str) -> str:
 
 def _padded(text: str, size: int, *, right: bool) -> str:
     return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
+
+
+def bar(value: int, most: int, width: int) -> str:
+    """Return a bar of at most `width` cells for `value` out of `most`, in eighths; some of it for any above 0."""
+    eighths = round(8 * width * value / most) if most else 0
+    whole, part = divmod(max(eighths, 1 if value else 0), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[part].strip()
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    """Return the text in indented lines within `width` cells; in one line where that is None."""
+    return textwrap.wrap(text, width or sys.maxsize, initial_indent=_GAP, subsequent_indent=_GAP)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from ftjobs.dataset.cache import SurveyCache
+from ftjobs.dataset.duplicates import overlap
+from ftjobs.dataset.rules import rules_for
 from ftjobs.dataset.survey import Survey, survey
 from ftjobs.errors import DatasetError
 from ftjobs.models.names import ModelName
+from ftjobs.money import Usd
 from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
-from ftjobs.pricing.prices import PriceBook
+from ftjobs.pricing.prices import Price, PriceBook
 from ftjobs.provider.profiles import Profile
+from ftjobs.ranges import Range
+
+_OF_TRAINING_FILES = frozenset({"too_few_examples", "few_examples"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +35,45 @@ class Terms:
     on: date
 
 
-def survey_for(model: ModelName, path: Path, *, on_progress: Callable[[int], None] | None = None) -> Survey:
-    """Return the survey of a file as `model` reads it."""
-    return survey(
+def survey_for(
+    model: ModelName,
+    path: Path,
+    *,
+    method: str,
+    kept: SurveyCache,
+    on_progress: Callable[[int, int], None],
+) -> Survey:
+    """Return the survey of a file as training `model` by `method` reads it, made now or `kept`."""
+    rules = rules_for(model.base, method)
+    encoding, limit = model.base.encoding, model.base.max_example_tokens
+    return kept.survey(
         path,
-        encoding=model.base.encoding,
-        max_example_tokens=model.base.max_example_tokens,
-        on_progress=on_progress,
+        f"{encoding} {limit} {rules}",
+        lambda: survey(path, encoding=encoding, max_example_tokens=limit, rules=rules, on_progress=on_progress),
     )
+
+
+def beside(training: Path, validation: Path, found: Survey) -> Survey:
+    """Return the survey of a validation file: no least number of examples, but nothing from the training file.
+
+    UsageError where one of them cannot be read.
+    """
+    own = [problem for problem in found.problems if problem.code not in _OF_TRAINING_FILES]
+    shared = overlap(training, validation)
+    problems = sorted([*own, *([shared] if shared else [])], key=lambda problem: problem.line or 0)
+    counts = {code: times for code, times in found.problem_counts.items() if code not in _OF_TRAINING_FILES}
+    return replace(found, problems=tuple(problems), problem_counts=counts | ({shared.code: 1} if shared else {}))
+
+
+def epoch_cost(model: ModelName, found: Survey, terms: Terms) -> Range[Usd] | None:
+    """Return what one epoch over the file costs, None where there is no price per token."""
+    price = _price(model, terms)
+    rate = price.training_usd_per_1m if price else None
+    return None if rate is None else found.dataset_tokens.map(rate.cost)
+
+
+def _price(model: ModelName, terms: Terms) -> Price | None:
+    return terms.prices.find(model.base.name, profile=terms.profile.name, on=terms.on, price_list=terms.price_list)
 
 
 def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date: date | None = None) -> Estimate:
@@ -48,21 +86,16 @@ def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date
         model=model,
         method=terms.method,
         epochs=choose_epochs(terms.epochs, examples=found.examples),
-        price=terms.prices.find(
-            model.base.name, profile=terms.profile.name, on=terms.on, price_list=terms.price_list
-        ),
+        price=_price(model, terms),
         shutdown_date=model.base.shutdown_date if terms.profile.uses_catalog_dates else shutdown_date,
         on=terms.on,
         list_is_foreign=not (terms.profile.is_openai or terms.profile.is_sandbox),
     )
 
 
-def require_valid(found: Survey, *, for_validation: bool = False) -> None:
-    """Raise DatasetError that names the lines at fault, unless the file is valid.
-
-    The least number of examples is a rule for training files only.
-    """
-    errors = [error for error in found.errors if not (for_validation and error.code == "too_few_examples")]
+def require_valid(found: Survey) -> None:
+    """Raise DatasetError that names the lines at fault, unless the file is valid."""
+    errors = found.errors
     if not errors:
         return
     number = sum(found.problem_counts[code] for code in {error.code for error in errors})

@@ -154,6 +154,7 @@ def _request_body(submission: Submission) -> dict[str, Any]:
         "n_epochs": spec.n_epochs,
         "batch_size": spec.batch_size,
         "learning_rate_multiplier": spec.learning_rate_multiplier,
+        "beta": spec.beta,
     }
     body = {
         "model": spec.model,

@@ -24,13 +24,15 @@ MAX_SUFFIX = 64
 class Request:
     """What a user asks for beside the files, in the API's words; checked when made.
 
-    Bounds: batch_size 1–256, learning_rate_multiplier above 0, suffix 1–64 characters without white space.
+    Bounds: batch_size 1–256, learning_rate_multiplier above 0, beta 0–2 and for
+    dpo only, suffix 1–64 characters without white space.
     """
 
     model: ModelName
     method: str = "supervised"
     batch_size: int | None = None
     learning_rate_multiplier: float | None = None
+    beta: float | None = None
     seed: int | None = None
     suffix: str | None = None
     again: str | None = None
@@ -43,6 +45,16 @@ class Request:
                 "bad_learning_rate",
                 f"{rate:g} is no learning rate multiplier.",
                 next_step="Give --lr-multiplier a number above 0.",
+            )
+        if self.beta is not None and not math.isfinite(self.beta):
+            raise UsageError(
+                "bad_beta", f"{self.beta:g} is no beta.", next_step="Give --beta a number from 0 to 2."
+            )
+        if self.beta is not None and self.method != "dpo":
+            raise UsageError(
+                "beta_without_dpo",
+                f"--beta is an option of DPO, and the method is {self.method}.",
+                next_step="Add --method dpo, or leave --beta out.",
             )
         if self.suffix is not None and not _is_suffix(self.suffix):
             raise UsageError(
@@ -92,6 +104,7 @@ def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) ->
         method=request.method,
         batch_size=request.batch_size,
         learning_rate_multiplier=request.learning_rate_multiplier,
+        beta=request.beta,
         suffix=request.suffix,
         seed=request.seed,
         again=request.again,

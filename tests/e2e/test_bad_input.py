@@ -137,6 +137,14 @@ OPTIONS = {
     "an amount in euros": Bad((*SUBMIT, "--max-cost", "5€"), 2, "bad_amount", ("5€", "--max-cost 12.50")),
     "a negative amount": Bad((*SUBMIT, "--max-cost", "-5"), 2, "bad_amount", ("-5",)),
     "a suffix with a blank": Bad((*SUBMIT, "--suffix", "my model"), 2, "bad_suffix", ("'my model'", "1 to 64")),
+    "a model of another method": Bad(
+        ("submit", "{data}", "--model", "gpt-3.5-turbo", "--method", "dpo"),
+        2,
+        "unknown_method",
+        ("gpt-3.5-turbo-0125 is not trained by dpo", "--method supervised"),
+    ),
+    "beta without DPO": Bad((*SUBMIT, "--beta", "0.1"), 2, "beta_without_dpo", ("--method dpo",)),
+    "a beta that is no number": Bad((*SUBMIT, "--method", "dpo", "--beta", "nan"), 2, "bad_beta", ("0 to 2",)),
     "a long suffix": Bad((*SUBMIT, "--suffix", "x" * 65), 2, "bad_suffix", ("1 to 64",)),
 }
 
@@ -248,8 +256,8 @@ def test_what_an_editor_adds_is_a_warning(
     path.write_bytes(content)
     told = inside("check", str(path), "--model", "gpt-4o-mini")
     assert (told.code, told.err) == (0, "")
-    assert told.out.startswith(f"warning {code}")
-    assert told.out.endswith("dataset tokens, valid\n")
+    assert told.out.startswith(f"warning  {code} ")
+    assert told.out.splitlines()[-2].endswith("dataset tokens, valid")
 
 
 def test_a_price_that_nobody_knows_is_unknown_to_estimate_and_not_a_failure(

@@ -76,6 +76,11 @@ PROBLEM = {
     "message": text,
     "path": lambda value: isinstance(value, str),
 }
+LENGTHS = {
+    **dict.fromkeys(("shortest", "p5", "median", "p95", "longest"), whole),
+    "longest_5pct_share_pct": str.isdigit,
+    "bins": [{"start": whole, "stop": whole, "examples": whole}],
+}
 DATASET = {
     "path": text,
     "sha256": lambda value: bool(re.fullmatch("[0-9a-f]{64}", value)),
@@ -84,6 +89,10 @@ DATASET = {
     "dataset_tokens": whole,
     "dataset_tokens_range": {"low": whole, "high": whole},
     "truncated_examples": whole,
+    "lost_tokens": whole,
+    "tokens_by_role": lambda value: all(map(whole, value.values())),
+    "lengths": maybe(LENGTHS),
+    "problem_counts": lambda value: all(map(whole, value.values())),
     "problems": [PROBLEM],
 }
 ESTIMATE = {
@@ -157,7 +166,13 @@ ERROR = {
     "exit_code": whole,
     "details": lambda value: isinstance(value, dict),
 }
-CHECK = {"schema": one_of("ftjobs.check/1"), "dataset": DATASET, "problems": [PROBLEM]}
+CHECK = {
+    "schema": one_of("ftjobs.check/1"),
+    "dataset": DATASET,
+    "problems": [PROBLEM],
+    "validation": maybe(DATASET),
+    "epoch_cost_usd": maybe(spread(usd)),
+}
 ESTIMATES = {"schema": one_of("ftjobs.estimate/1"), "dataset": DATASET, "estimates": [ESTIMATE]}
 
 
@@ -172,7 +187,7 @@ def one(run: Run, shape: dict[str, Any], *, code: int = 0) -> Any:
 
 def test_check_prints_the_dataset_and_every_problem(person: Person, training_file: Path) -> None:
     clean = one(person.run("check", str(training_file), "--model", "gpt-4o-mini", "--json", **ALONE), CHECK)
-    assert (clean["dataset"]["examples"], clean["problems"]) == (12, [])
+    assert (clean["dataset"]["examples"], [each["code"] for each in clean["problems"]]) == (12, ["few_examples"])
     assert clean["dataset"]["bytes"] == training_file.stat().st_size
     with training_file.open("a") as data:
         data.write("not json\n")
@@ -180,7 +195,8 @@ def test_check_prints_the_dataset_and_every_problem(person: Person, training_fil
         person.run("--json", "check", str(training_file), "--model", "gpt-4o-mini", **ALONE), CHECK, code=4
     )
     assert [(each["line"], each["code"], each["severity"]) for each in found["problems"]] == [
-        (13, "invalid_json", "error")
+        (None, "few_examples", "warning"),
+        (13, "invalid_json", "error"),
     ]
     assert found["problems"] == found["dataset"]["problems"]
 

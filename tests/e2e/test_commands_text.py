@@ -21,10 +21,12 @@ ALONE = {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""}
 def test_check_and_estimate_say_it_on_stdout_alone(person: Person, training_file: Path) -> None:
     checked = person.run("check", str(training_file), "--model", "gpt-4o-mini", **ALONE)
     assert (checked.code, checked.err) == (0, "")
-    assert re.fullmatch(r".*data\.jsonl: 12 examples, \d+ \(\d+–\d+\) dataset tokens, valid\n", checked.out)
+    verdict, price = checked.out.splitlines()[-2:]
+    assert re.fullmatch(r".*data\.jsonl: 12 examples, \d+ \(\d+–\d+\) dataset tokens, valid", verdict)
+    assert re.fullmatch(r"one epoch of training: \$0\.\d{4} \(\$0\.\d{4}–\$0\.\d{4}\)", price)
     estimated = person.run("estimate", str(training_file), "--model", "gpt-4o-mini,gpt-4", **ALONE)
     assert (estimated.code, estimated.err) == (0, "")
-    heading, known, unknown = estimated.out.splitlines()[2:5]
+    heading, known, unknown = estimated.out.splitlines()[4:7]
     assert heading.split("  ")[0] == "MODEL"
     assert re.search(r"8 by rule .* 3\.00 +\$0\.\d{4} \(\$0\.\d{4}–\$0\.\d{4}\)", known)
     assert unknown.count("unknown") == 2

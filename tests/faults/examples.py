@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from random import Random
 from typing import Any
 
@@ -110,16 +111,33 @@ def a_example(chance: Random) -> Example:
 
 
 def a_image_chat(chance: Random) -> Example:
-    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
-    return a_with(chance, 0, content=[{"type": "text", "text": _text(chance)}, image])
+    return a_with(chance, 0, content=[{"type": "text", "text": _text(chance)}, a_image(chance)])
+
+
+def a_image(chance: Random, url: str | None = None) -> Example:
+    """Return an image part that the guide takes, or one of this URL."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + chance.randbytes(8) + b"\x08\x02" + bytes(chance.randrange(99))
+    urls = ("https://example.com/a.png", "data:image/png;base64," + b64encode(head).decode())
+    image: Example = {"url": url if url is not None else chance.choice(urls)}
+    if chance.random() < 0.7:
+        image["detail"] = chance.choice(("low", "high", "auto"))
+    return {"type": "image_url", "image_url": image}
 
 
 def a_preference(chance: Random) -> Example:
+    asked = a_tool_chat(chance) if chance.random() < 0.2 else _chat(chance, chance.randint(1, 2))
+    del asked["messages"][-1]
     return {
-        "input": _chat(chance, 1),
+        "input": asked,
         "preferred_output": [{"role": "assistant", "content": _text(chance)}],
         "non_preferred_output": [{"role": "assistant", "content": _text(chance)}],
     }
+
+
+def a_prompt(chance: Random) -> Example:
+    made = _chat(chance, chance.randint(1, 2))
+    del made["messages"][-1]
+    return {**made, "answer": _text(chance), "points": chance.choice((1, None, [0.5], {"a": {}}, "raw:100 deep"))}
 
 
 def a_completion(chance: Random) -> Example:

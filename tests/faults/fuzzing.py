@@ -23,28 +23,54 @@ from tests.faults.examples import (
     a_laid_out,
     a_line,
     a_preference,
-    a_sharegpt,
+    a_prompt,
     a_tool_chat,
-    a_with,
 )
+from tests.faults.planted import PLANTED, a_plain_line
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The one error of a file that is valid but for it."""
+    """The one error of a file that is valid but for it, or a warning that it must have."""
 
     line: int
     code: str
+    error: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingFile:
-    """A file and what its maker knows about it: `examples` of a valid one, else the `fault`, else neither."""
+    """A file and what its maker knows about it: `examples` of a valid one, else the `fault`, else neither.
+
+    `options` say what it is checked for.
+    """
 
     content: bytes
     story: str
     examples: int | None = None
     fault: Fault | None = None
+    options: tuple[str, ...] = ("--model", "gpt-4o-mini")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A format, on a model that takes it: the options of the command, and a maker of valid examples."""
+
+    options: tuple[str, ...]
+    make: Callable[[Random], Example]
+
+
+KINDS = {
+    "chat": Kind(("--model", "gpt-4o-mini"), a_example),
+    "images": Kind(("--model", "gpt-4o"), a_image_chat),
+    "preference": Kind(("--model", "gpt-4o-mini", "--method", "dpo"), a_preference),
+    "reinforcement": Kind(("--model", "o4-mini", "--method", "reinforcement"), a_prompt),
+    "completion": Kind(("--model", "davinci-002"), a_completion),
+}
+
+
+def _a_kind(chance: Random) -> Kind:
+    return KINDS[chance.choices(list(KINDS), (60, 10, 10, 10, 10))[0]]
 
 
 def training_file(seed: int) -> TrainingFile:
@@ -54,22 +80,30 @@ def training_file(seed: int) -> TrainingFile:
 
 
 def _valid(chance: Random) -> TrainingFile:
-    lines = [a_line(chance, a_example(chance)) for _ in range(a_enough(chance))]
+    kind = _a_kind(chance)
+    lines = [a_line(chance, kind.make(chance)) for _ in range(a_enough(chance))]
+    if chance.random() < 0.1:
+        lines.append(lines[0])
     content, _ = a_laid_out(chance, lines)
-    return TrainingFile(content, "valid", examples=len(lines))
+    return TrainingFile(content, "valid", examples=len(lines), options=kind.options)
 
 
 def _planted(chance: Random) -> TrainingFile:
-    lines = [a_line(chance, a_example(chance)) for _ in range(a_enough(chance))]
+    planted = chance.choice(PLANTED)
+    kind = KINDS[planted.kind]
+    lines = [a_line(chance, kind.make(chance)) for _ in range(a_enough(chance))]
     place = chance.randrange(len(lines))
-    name, code = chance.choice(list(FAULTS))
-    lines[place] = FAULTS[name, code](chance)
+    lines[place] = planted.spoil(chance)
     content, numbers = a_laid_out(chance, lines)
-    return TrainingFile(content, f"planted {name}", fault=Fault(numbers[place], code))
+    fault = Fault(numbers[place], planted.code, planted.error)
+    return TrainingFile(content, f"planted {planted.name}", fault=fault, options=kind.options)
 
 
 def _restructured(chance: Random) -> TrainingFile:
-    made = [a_any_example(chance) for _ in range(chance.randint(1, 14))]
+    kind = _a_kind(chance)
+    made = [
+        kind.make(chance) if chance.random() < 0.5 else a_any_example(chance) for _ in range(chance.randint(1, 14))
+    ]
     lines = []
     for example in made:
         for _ in range(chance.choice((0, 1, 1, 2, 5))):
@@ -77,18 +111,19 @@ def _restructured(chance: Random) -> TrainingFile:
         line = a_line(chance, example)
         lines.append(_with_a_key_twice(chance, line) if chance.random() < 0.1 else line)
     content, _ = a_laid_out(chance, lines)
-    return TrainingFile(content, "restructured")
+    return TrainingFile(content, "restructured", options=kind.options)
 
 
 def _mangled(chance: Random) -> TrainingFile:
-    lines = [a_line(chance, a_any_example(chance)) for _ in range(chance.randint(1, 14))]
+    kind = _a_kind(chance)
+    lines = [a_line(chance, kind.make(chance)) for _ in range(chance.randint(1, 14))]
     content, _ = a_laid_out(chance, lines)
     story = ["mangled"]
     for _ in range(chance.choice((1, 1, 2, 4, 12))):
         mangle = chance.choice(_MANGLES)
         content = mangle(chance, content)
         story.append(mangle.__name__.strip("_"))
-    return TrainingFile(content, " ".join(story))
+    return TrainingFile(content, " ".join(story), options=kind.options)
 
 
 def _foreign(chance: Random) -> TrainingFile:
@@ -110,94 +145,6 @@ def _foreign(chance: Random) -> TrainingFile:
         )
     )
     return TrainingFile(made, "no JSON lines at all")
-
-
-# ---- one fault
-
-_Spoil = Callable[[Random], bytes]
-
-
-def _inside(raw: bytes) -> _Spoil:
-    """Put bytes into the first text of a line."""
-    return lambda chance: _plain_line(chance).replace(b'"content": "', b'"content": "' + raw, 1)
-
-
-def _changed(at: int, **changes: list[object]) -> _Spoil:
-    ((key, values),) = changes.items()
-    return lambda chance: json.dumps(a_with(chance, at, **{key: chance.choice(values)})).encode()
-
-
-def _beside(**keys: object) -> _Spoil:
-    return lambda chance: json.dumps({**a_with(chance, 0), **keys}).encode()
-
-
-def _plain_line(chance: Random) -> bytes:
-    return json.dumps(a_with(chance, 0)).encode()
-
-
-def _one_of(*lines: bytes) -> _Spoil:
-    return lambda chance: chance.choice(lines)
-
-
-def _as_line(make: Callable[[Random], Example]) -> _Spoil:
-    return lambda chance: json.dumps(make(chance)).encode()
-
-
-def _deep(chance: Random) -> bytes:
-    depth = chance.choice((2000, 10_000, 100_000))
-    opening, closing = chance.choice(((b"[", b"]"), (b'{"a":', b"}"), (b"[", b"")))
-    return b'{"messages": ' + opening * depth + b"1" + closing * depth + b"}"
-
-
-FAULTS: dict[tuple[str, str], _Spoil] = {
-    ("cut line", "invalid_json"): lambda chance: _plain_line(chance)[: -chance.randint(1, 30)],
-    ("trailing comma", "invalid_json"): lambda chance: _plain_line(chance)[:-1] + b",}",
-    ("single quotes", "invalid_json"): _one_of(b"{'messages': []}", b"{messages: []}", b"{", b"\\"),
-    ("two on a line", "invalid_json"): lambda chance: (
-        _plain_line(chance) + chance.choice((b"", b" ", b"\r", "\u2028".encode(), b"\x0c")) + _plain_line(chance)
-    ),
-    ("mark inside", "invalid_json"): lambda chance: b"\xef\xbb\xbf" * 2 + _plain_line(chance),
-    ("control character", "invalid_json"): lambda chance: _inside(chance.choice((b"\t", b"\x0b", b"\x1f")))(
-        chance
-    ),
-    ("bad escape", "invalid_json"): lambda chance: _inside(chance.choice((b"\\x", b"\\u12", b"\\ud8")))(chance),
-    ("bad bytes", "not_utf8"): lambda chance: _inside(
-        chance.choice((b"\xff", b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe9"))
-    )(chance),
-    ("NUL", "nul_byte"): _inside(b"\0"),
-    ("constant", "not_json_number"): lambda chance: _plain_line(chance)[:-1] + b', "a": [-Infinity, NaN]}',
-    ("digits", "number_too_long"): lambda chance: _plain_line(chance)[:-1] + b', "a": %s}' % (b"7" * 4301),
-    ("depth", "too_deep"): _deep,
-    ("no object", "not_an_object"): _one_of(b"[]", b"1", b"-0", b'"a"', b"null", b"true", b"1e999", b"[{}]"),
-    ("no messages", "bad_messages"): _one_of(
-        b"{}", b'{"messages": []}', b'{"messages": 1e999}', b'{"message": 1}'
-    ),
-    ("no message", "bad_message"): lambda chance: json.dumps(
-        {"messages": [*a_with(chance, 0)["messages"], chance.choice((None, 1, "hi", [], True))]}
-    ).encode(),
-    ("role", "bad_role"): _changed(0, role=["human", None, [], {}, 1, "USER", "", "\ud800", "user "]),
-    ("no content", "content_missing"): _changed(0, content=[None]),
-    ("content", "bad_content"): _changed(1, content=[1, [], {}, True, {"text": "a"}]),
-    ("part", "bad_part"): _changed(0, content=[["hi"], [None], [{}], [{"type": "text"}], [{"type": []}]]),
-    ("audio", "unknown_part"): _changed(0, content=[[{"type": "input_audio"}], [{"type": ""}]]),
-    ("image", "images_unpriced"): _as_line(a_image_chat),
-    ("image part", "bad_image_part"): _changed(0, content=[[{"type": "image_url", "image_url": {"url": 1}}]]),
-    ("weight", "bad_weight"): _changed(1, weight=[2, -1, True, 1.0, "1", None, [], 10**400]),
-    ("user's weight", "misplaced_weight"): _changed(0, weight=[0, 1, None]),
-    ("name", "bad_name"): _changed(0, name=["", 3, None, [], {}]),
-    ("calls", "bad_tool_calls"): _changed(1, tool_calls=[[], {}, ["f"], "f", 0, False]),
-    ("called", "bad_function_call"): _changed(1, function_call=[{"name": "f", "arguments": {}}, 1, [], ""]),
-    ("answer", "bad_tool_call_id"): _changed(0, role=["tool"]),
-    ("no answer", "no_assistant"): lambda chance: json.dumps(
-        {"messages": a_with(chance, 0)["messages"][:1] * chance.randint(1, 3)}
-    ).encode(),
-    ("tools", "bad_tools"): _beside(tools="[]"),
-    ("functions", "bad_functions"): _beside(functions=[{"name": ""}]),
-    ("parallel", "bad_parallel_tool_calls"): _beside(parallel_tool_calls=None),
-    ("old format", "legacy_prompt_completion"): _as_line(a_completion),
-    ("preference", "preference_data"): _as_line(a_preference),
-    ("ShareGPT", "sharegpt"): _as_line(a_sharegpt),
-}
 
 
 # ---- mutations of the tree
@@ -290,8 +237,8 @@ def nested_at_each_depth(depths: range) -> bytes:
     for depth in depths:
         for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
             deep = opening * depth + b"1" + closing * depth
-            lines.append(_plain_line(Random(depth))[:-1] + b', "tools": %s}' % deep)
-            lines.append(_plain_line(Random(depth))[:-2] + b', {"role": "assistant", "tool_calls": %s}]}' % deep)
+            lines.append(a_plain_line(Random(depth))[:-1] + b', "tools": %s}' % deep)
+            lines.append(a_plain_line(Random(depth))[:-2] + b', {"role": "assistant", "tool_calls": %s}]}' % deep)
     return b"\n".join(lines)
 
 

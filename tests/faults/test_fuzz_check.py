@@ -19,7 +19,8 @@ import pytest
 
 from tests.conftest import ROOT, Run
 from tests.e2e.conftest import MODEL
-from tests.faults.fuzzing import FAULTS, TrainingFile, nested_at_each_depth, training_file, wrong_everywhere
+from tests.faults.fuzzing import TrainingFile, nested_at_each_depth, training_file, wrong_everywhere
+from tests.faults.planted import PLANTED
 
 SUITE_FILES, SUITE_CHUNKS = 5_000, 4
 SOAK_FILES, SOAK_CHUNKS = 100_000, 40
@@ -27,18 +28,28 @@ CPU_S_PER_MB = 4.0
 HANG_S = 30
 
 # Written out: a new code is a new promise to whoever reads the JSON, and is added here on purpose.
-OF_THE_FILE = {"too_few_examples", "empty_file", "wrong_encoding"}
+OF_THE_FILE = {"too_few_examples", "few_examples", "uneven_lengths", "empty_file", "wrong_encoding"}
 CODES = OF_THE_FILE | {
+    "answered_twice",
     "arguments_not_json",
+    "arguments_not_object",
+    "assistant_last",
+    "bad_completion",
     "bad_content",
     "bad_function_call",
+    "bad_function_name",
     "bad_functions",
+    "bad_image_data",
     "bad_image_part",
+    "bad_image_url",
+    "bad_input",
     "bad_message",
     "bad_messages",
     "bad_name",
+    "bad_output",
     "bad_parallel_tool_calls",
     "bad_part",
+    "bad_prompt",
     "bad_role",
     "bad_tool_call_id",
     "bad_tool_calls",
@@ -46,15 +57,28 @@ CODES = OF_THE_FILE | {
     "bad_weight",
     "blank_line",
     "bom",
+    "chat_data",
+    "chosen_rejected",
     "content_missing",
     "crlf",
     "deprecated_functions",
+    "duplicate_example",
     "duplicate_key",
+    "duplicate_tool",
+    "duplicate_tool_call_id",
     "empty_assistant",
+    "empty_completion",
+    "identical_outputs",
+    "image_label",
+    "image_mode",
+    "image_too_large",
     "images_unpriced",
     "invalid_json",
     "last_not_assistant",
+    "last_not_user",
     "legacy_prompt_completion",
+    "long_output",
+    "misplaced_image",
     "misplaced_weight",
     "no_assistant",
     "no_user",
@@ -64,18 +88,24 @@ CODES = OF_THE_FILE | {
     "nothing_trained",
     "nul_byte",
     "number_too_long",
+    "odd_name",
+    "parallel_without_tools",
     "preference_data",
     "sharegpt",
     "special_token_text",
     "too_deep",
+    "too_many_images",
+    "tool_content_list",
     "truncated",
+    "unanswered_tool_call",
+    "unknown_function",
     "unknown_key",
     "unknown_part",
     "unmatched_tool_call_id",
 }
 KEPT_PER_CODE = 10_000
 
-Check = Callable[[Path], Run]
+Check = Callable[[Path, tuple[str, ...]], Run]
 
 
 class Hung(BaseException):
@@ -98,16 +128,17 @@ def within(seconds: float) -> Iterator[None]:
 
 @pytest.fixture
 def check(capsys: pytest.CaptureFixture[str]) -> Check:
-    """Run `ftjobs check` inside this process; the tokenizer's vocabulary is loaded already."""
+    """Run `ftjobs check` inside this process; the tokenizers' vocabularies are loaded already."""
     import toktok
 
     from ftjobs.cli.main import main
 
-    toktok.batch_count(["warm"], "o200k_base", threads=1)
+    for encoding in ("o200k_base", "cl100k_base"):
+        toktok.batch_count(["warm"], encoding, threads=1)
 
-    def run(path: Path) -> Run:
+    def run(path: Path, options: tuple[str, ...]) -> Run:
         with within(HANG_S):
-            code = main(["check", str(path), "--model", MODEL, "--json"])
+            code = main(["check", str(path), *options, "--json"])
         return Run(code, *capsys.readouterr())
 
     return run
@@ -118,7 +149,7 @@ def judged(path: Path, made: TrainingFile, check: Check) -> Run:
     path.write_bytes(made.content)
     begun = time.process_time()
     try:
-        run = check(path)
+        run = check(path, made.options)
     except Hung:
         raise AssertionError(f"hung for {HANG_S} s") from None
     spent = time.process_time() - begun
@@ -142,7 +173,9 @@ def judged(path: Path, made: TrainingFile, check: Check) -> Run:
         assert (run.code, dataset["examples"], errors) == (0, made.examples, set())
         assert dataset["dataset_tokens_range"]["low"] > 0
     if made.fault is not None:
-        assert (run.code, errors) == (4, {(made.fault.line, made.fault.code)})
+        fault = (made.fault.line, made.fault.code)
+        assert (run.code, errors) == ((4, {fault}) if made.fault.error else (0, set()))
+        assert fault in {(problem["line"], problem["code"]) for problem in problems}
     return run
 
 
@@ -211,7 +244,7 @@ def fuzz(seeds: range, folder: Path, check: Check) -> set[str]:
         try:
             run = judged(path, made, check)
             if seed % 3 == 0:
-                assert check(path) == run, "the second answer differs"
+                assert check(path, made.options) == run, "the second answer differs"
         except AssertionError as error:
             path.rename(kept := folder / f"seed-{seed}.jsonl")
             raise AssertionError(f"seed {seed} ({made.story}), kept as {kept}: {error}") from error
@@ -266,7 +299,7 @@ def test_whoever_nests_to_any_depth_gets_an_answer(tmp_path: Path, check: Check)
 
 def test_each_kind_of_fault_is_planted() -> None:
     stories = {training_file(seed).story for seed in range(SUITE_FILES)}
-    assert {f"planted {name}" for name, _ in FAULTS} <= stories
+    assert {f"planted {planted.name}" for planted in PLANTED} <= stories
 
 
 CHAT = b'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}\n'
@@ -390,8 +423,8 @@ def check_alone(monster: Monster, folder: Path) -> None:
     answer = only_object(text)
     assert (code, answer["schema"]) == (4, "ftjobs.check/1")
     assert answer["dataset"]["sha256"] == hashlib.sha256(content).hexdigest()
-    assert {problem["code"] for problem in answer["problems"]} - {"crlf"} == monster.codes
+    assert {problem["code"] for problem in answer["problems"]} - {"crlf", "duplicate_example"} == monster.codes
     judge_problems(answer["problems"], content.count(b"\n") + 1)
-    assert len(answer["problems"]) <= KEPT_PER_CODE * len(monster.codes)
+    assert len(answer["problems"]) <= KEPT_PER_CODE * (len(monster.codes) + 1)  # and what they repeat
     assert seconds <= allowed_s, f"took {seconds:.1f} s"
     assert peak_mb <= monster.peak_mb

@@ -55,9 +55,9 @@ def test_chat_with_tools_is_valid() -> None:
 
 def test_chat_with_legacy_functions_is_valid_with_one_warning() -> None:
     seen = surveyed("math_finetunes.jsonl")
-    (problem,) = seen.problems
-    assert (seen.examples, problem.line, problem.code) == (10, 1, "deprecated_functions")
-    assert seen.problem_counts == {"deprecated_functions": 10}
+    assert (seen.examples, seen.errors) == (10, ())
+    assert [(p.line, p.code) for p in seen.problems] == [(None, "few_examples"), (1, "deprecated_functions")]
+    assert seen.problem_counts == {"deprecated_functions": 10, "few_examples": 1}
 
 
 def test_the_cookbook_sample_has_too_few_examples_and_one_without_user() -> None:

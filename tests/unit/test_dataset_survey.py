@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ftjobs.dataset import findings as findings_module
+from ftjobs.dataset import reading as reading_module
 from ftjobs.dataset import survey as survey_module
+from ftjobs.dataset.lengths import Bin, Lengths
+from ftjobs.dataset.problems import Problem
 from ftjobs.dataset.survey import Survey, survey
 from ftjobs.errors import UsageError
 from ftjobs.ranges import Range
@@ -22,6 +26,11 @@ def surveyed(tmp_path: Path, *lines: str, limit: int | None = None, encoding: st
     path = tmp_path / "data.jsonl"
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return survey(path, encoding=encoding, max_example_tokens=limit)
+
+
+def faults(seen: Survey) -> list[Problem]:
+    """Its problems but for what these files of few and like examples are advised of."""
+    return [problem for problem in seen.problems if problem.code not in {"few_examples", "duplicate_example"}]
 
 
 def chat_of(words: int) -> str:
@@ -40,22 +49,60 @@ def test_a_clean_file_is_surveyed_in_full(tmp_path: Path) -> None:
         examples=12,
         dataset_tokens=Range(12 * 10, 12 * 13, 12 * 13),
         truncated_examples=0,
-        problems=(),
-        problem_counts={},
+        problems=seen.problems,
+        problem_counts={"few_examples": 1, "duplicate_example": 11},
+        lost_tokens=0,
+        tokens_by_speaker={"user": 12 * 2, "assistant": 12 * 2},
+        lengths=Lengths(13, 13, 13, 13, 13, 8, (Bin(13, 14, 12),)),
     )
     assert seen.errors == ()
+    assert [(problem.line, problem.code) for problem in seen.problems] == [
+        (None, "few_examples"),
+        (2, "duplicate_example"),
+    ]
 
 
 def test_the_api_minimum_is_ten_examples(tmp_path: Path) -> None:
-    (problem,) = surveyed(tmp_path, *[CHAT] * 9).problems
+    (problem,) = faults(surveyed(tmp_path, *[CHAT] * 9))
     assert (problem.line, problem.code, problem.severity) == (None, "too_few_examples", "error")
-    assert surveyed(tmp_path, *[CHAT] * 10).problems == ()
+    assert faults(surveyed(tmp_path, *[CHAT] * 10)) == []
+
+
+@pytest.mark.parametrize(("examples", "advised"), [(9, False), (10, True), (99, True), (100, False)])
+def test_below_a_hundred_examples_it_is_said_that_more_are_advised(
+    tmp_path: Path, examples: int, advised: bool
+) -> None:
+    seen = surveyed(tmp_path, *[CHAT] * examples)
+    assert [problem.severity for problem in seen.problems if problem.code == "few_examples"] == [
+        "warning"
+    ] * advised
+
+
+def test_the_same_example_twice_is_told_once_with_the_line_that_it_repeats(tmp_path: Path) -> None:
+    other = chat_of(5)
+    seen = surveyed(tmp_path, CHAT, other, f" {CHAT}\t", "{", "{", "", "", other)
+    (told,) = [problem for problem in seen.problems if problem.code == "duplicate_example"]
+    assert (told.line, told.severity) == (3, "warning")
+    assert "same as line 1:" in told.message
+    assert seen.problem_counts["duplicate_example"] == 3
+
+
+def test_a_few_long_examples_that_hold_most_tokens_are_told(tmp_path: Path) -> None:
+    short = [chat_of(3 + index) for index in range(38)]
+    assert "uneven_lengths" not in surveyed(tmp_path, *short, chat_of(300), chat_of(300)).problem_counts
+    (told,) = [
+        problem
+        for problem in surveyed(tmp_path, *short, chat_of(3000), chat_of(3000)).problems
+        if problem.code == "uneven_lengths"
+    ]
+    assert (told.line, told.severity) == (None, "warning")
+    assert "hold 82% of" in told.message
 
 
 def test_lines_that_cannot_be_read_count_as_examples_to_be_repaired(tmp_path: Path) -> None:
     seen = surveyed(tmp_path, *[CHAT] * 9, "{")
     assert seen.examples == 10
-    assert [(problem.line, problem.code) for problem in seen.problems] == [(10, "invalid_json")]
+    assert [(problem.line, problem.code) for problem in faults(seen)] == [(10, "invalid_json")]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \r\n", b"\xef\xbb\xbf"])
@@ -80,7 +127,7 @@ def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_problems_come_in_line_order_with_the_whole_file_first(tmp_path: Path) -> None:
-    seen = surveyed(tmp_path, chat_of(50), NO_ANSWER, "{", chat_of(50), limit=40)
+    seen = surveyed(tmp_path, chat_of(50), NO_ANSWER, "{", chat_of(51), limit=40)
     assert [(problem.line, problem.code) for problem in seen.problems] == [
         (None, "too_few_examples"),
         (1, "truncated"),
@@ -99,6 +146,7 @@ def test_what_fills_a_file_is_said_once_with_its_count(tmp_path: Path) -> None:
         tmp_path, *[CHAT] * 8, CHAT + "\r", odd + "\r", *[plain_odd + "\r"] * 1200, "", "", legacy, legacy
     )
     assert [(problem.line, problem.code, problem.path) for problem in seen.problems] == [
+        (2, "duplicate_example", ""),
         (9, "crlf", ""),
         (10, "unknown_key", "answer"),
         (10, "unknown_key", "source"),
@@ -106,30 +154,25 @@ def test_what_fills_a_file_is_said_once_with_its_count(tmp_path: Path) -> None:
         (1213, "deprecated_functions", ""),
     ]
     assert seen.problem_counts == {
+        "duplicate_example": 7 + 1 + 1199 + 1,
         "crlf": 1202,
         "unknown_key": 1202,
         "blank_line": 2,
         "deprecated_functions": 2,
     }
-    assert ["1,202 times" in problem.message for problem in seen.problems] == [
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
-    assert "1,201 times" in seen.problems[1].message
-    assert "times" not in seen.problems[2].message
+    assert ["1,202 times" in problem.message for problem in seen.problems] == [False, True] + [False] * 4
+    assert "1,201 times" in seen.problems[2].message
+    assert "times" not in seen.problems[3].message
 
 
 def test_errors_are_listed_line_by_line_to_a_cap_and_counted_beyond_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert survey_module.MAX_PROBLEMS_PER_CODE == 10_000
-    monkeypatch.setattr(survey_module, "MAX_PROBLEMS_PER_CODE", 3)
+    assert findings_module.MAX_PROBLEMS_PER_CODE == 10_000
+    monkeypatch.setattr(findings_module, "MAX_PROBLEMS_PER_CODE", 3)
     odd = [json.dumps({**json.loads(CHAT), f"k{index}": 1}) for index in range(5)]
     seen = surveyed(tmp_path, *[NO_ANSWER] * 11, "{", *odd)
-    assert [(problem.line, problem.code) for problem in seen.problems] == [
+    assert [(problem.line, problem.code) for problem in faults(seen)] == [
         (1, "no_assistant"),
         (2, "no_assistant"),
         (3, "no_assistant"),
@@ -138,22 +181,26 @@ def test_errors_are_listed_line_by_line_to_a_cap_and_counted_beyond_it(
         (14, "unknown_key"),
         (15, "unknown_key"),
     ]
-    assert seen.problem_counts == {"no_assistant": 11, "invalid_json": 1, "unknown_key": 5}
+    assert {code: seen.problem_counts[code] for code in ("no_assistant", "invalid_json", "unknown_key")} == {
+        "no_assistant": 11,
+        "invalid_json": 1,
+        "unknown_key": 5,
+    }
 
 
 def test_an_example_above_the_limit_loses_its_end_in_each_bound(tmp_path: Path) -> None:
     seen = surveyed(tmp_path, *[CHAT] * 9, chat_of(60), limit=68)
     assert seen.dataset_tokens == Range(9 * 10 + 68, 9 * 13 + 68, 9 * 13 + 68)
-    (problem,) = seen.problems
+    (problem,) = faults(seen)
     assert (problem.line, problem.code, problem.severity) == (10, "truncated", "warning")
     assert "about 71 dataset tokens" in problem.message
     assert "the last 3:" in problem.message
-    assert seen.truncated_examples == 1
+    assert (seen.truncated_examples, seen.lost_tokens) == (1, 3)
 
 
 def test_an_example_of_exactly_the_limit_is_whole(tmp_path: Path) -> None:
     seen = surveyed(tmp_path, *[chat_of(60)] * 10, limit=71)
-    assert (seen.truncated_examples, seen.problems) == (0, ())
+    assert (seen.truncated_examples, faults(seen)) == (0, [])
     assert seen.dataset_tokens == Range(680, 710, 710)
 
 
@@ -165,11 +212,14 @@ def test_only_the_high_bound_is_cut_where_tools_alone_exceed_the_limit(tmp_path:
     assert seen.truncated_examples == 0
 
 
-def test_counts_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block_bytes", [1, 700, 5_000])
+def test_counts_do_not_depend_on_how_the_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
     lines = [chat_of(5 + index % 90) for index in range(700)]
     whole = surveyed(tmp_path, *lines, limit=60)
-    monkeypatch.setattr(survey_module, "_BATCH_EXAMPLES", 7)
-    monkeypatch.setattr(survey_module, "_BATCH_CHARACTERS", 300)
+    monkeypatch.setattr(reading_module, "_CHUNK_BYTES", block_bytes)
+    monkeypatch.setattr(survey_module, "_BYTES_AHEAD", 10_000)
     assert surveyed(tmp_path, *lines, limit=60) == whole
     expected = [5 + index % 90 + 11 for index in range(700)]
     assert whole.dataset_tokens.expected == sum(min(tokens, 60) for tokens in expected)
@@ -201,15 +251,20 @@ def test_examples_with_errors_are_counted_where_they_can_be(tmp_path: Path) -> N
 def test_progress_is_told_in_bytes_and_ends_at_the_size(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text((chat_of(2000) + "\n") * 800, encoding="utf-8")
-    told: list[int] = []
-    seen = survey(path, encoding="o200k_base", max_example_tokens=None, on_progress=told.append)
+    told: list[tuple[int, int]] = []
+    seen = survey(
+        path, encoding="o200k_base", max_example_tokens=None, on_progress=lambda *done: told.append(done)
+    )
     assert told == sorted(told)
-    assert told[-1] == seen.bytes == path.stat().st_size
-    assert len(told) == 4
+    assert told[-1] == (seen.bytes, 800) == (path.stat().st_size, 800)
+    assert len(told) == 13
 
 
 @pytest.mark.parametrize(("lines", "words"), [(8_000, 500), (80, 50_000)])
-def test_memory_is_bounded_by_the_line_and_not_by_the_file(tmp_path: Path, lines: int, words: int) -> None:
+def test_memory_is_bounded_by_what_is_read_ahead_and_not_by_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int, words: int
+) -> None:
+    monkeypatch.setattr(survey_module, "_BYTES_AHEAD", 500_000)
     path = tmp_path / "data.jsonl"
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(chat_of(words) + "\n" for _ in range(lines))
@@ -236,11 +291,11 @@ def test_json_that_can_be_read_but_not_written_again_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # At which depth that happens, if at all, hangs on the interpreter.
-    def give_up(_: object) -> None:
+    def give_up(*_: object) -> None:
         raise RecursionError
 
     monkeypatch.setattr(survey_module, "example_texts", give_up)
-    seen = surveyed(tmp_path, *[CHAT] * 10)
+    seen = surveyed(tmp_path, *[json.dumps({**json.loads(CHAT), "tools": []})] * 10)
     assert [(problem.line, problem.code) for problem in seen.errors] == [(n, "too_deep") for n in range(1, 11)]
 
 

@@ -168,6 +168,7 @@ OTHER: dict[str, Any] = {
     "suffix": "orders",
     "seed": 0,
     "again": "second",
+    "beta": 0.1,
 }
 SAME: dict[str, Any] = {"requested_model": "gpt-4o-mini-2024-07-18", "training_bytes": 1001}
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from ftjobs.errors import UsageError
-from ftjobs.models.catalog import load_catalog
+from ftjobs.models.catalog import ImageTokens, load_catalog
 from ftjobs.models.names import resolve
 
 CATALOG = load_catalog()
@@ -20,6 +20,9 @@ def test_every_entry_says_where_and_when_it_was_read() -> None:
     for row in [*facts["model"], *facts["closing"]]:
         assert row["source"], row
         assert row["read_on"] == date(2026, 11, 22), row
+    for row in (model["image_tokens"] for model in facts["model"] if "image_tokens" in model):
+        assert row["source"], row
+        assert row["read_on"] == date(2026, 11, 24), row
     assert CATALOG.read_on == date(2026, 11, 22)
 
 
@@ -56,6 +59,18 @@ def test_a_snapshot_has_its_encoding_limit_and_last_day(
     assert (model.encoding, model.max_example_tokens, model.shutdown_date) == (encoding, limit, shutdown_date)
     assert set(model.methods) <= {"supervised", "dpo", "reinforcement"}
     assert model.methods
+
+
+def test_only_the_model_of_the_vision_guide_has_a_price_for_images() -> None:
+    priced = {model.name: model.image_tokens for model in CATALOG.models if model.image_tokens}
+    assert priced == {"gpt-4o-2024-08-06": ImageTokens(low_detail=85, base=85, per_tile=170)}
+
+
+def test_only_the_oldest_models_take_prompt_and_completion() -> None:
+    assert {model.name: model.format for model in CATALOG.models if model.format != "chat"} == {
+        "davinci-002": "completion",
+        "babbage-002": "completion",
+    }
 
 
 def test_no_name_means_two_models() -> None:

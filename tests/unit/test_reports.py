@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ftjobs.dataset.problems import Place
 from ftjobs.dataset.survey import Survey
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.jobs.quote import Quote
@@ -24,7 +23,6 @@ from ftjobs.periods import Period, month, parse_period
 from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
 from ftjobs.pricing.prices import load_prices
 from ftjobs.ranges import Range
-from ftjobs.reports.check import check_text
 from ftjobs.reports.estimate import epochs_text, estimates_json, estimates_text
 from ftjobs.reports.jobs import job_json, jobs_text
 from ftjobs.reports.month import month_json, month_text, period_text
@@ -278,29 +276,6 @@ def test_a_narrow_estimate_keeps_the_model_and_the_money() -> None:
     for width in (80, 60, 50):
         assert titles(width).endswith("ESTIMATED COST")
         assert len(titles(width)) <= width
-
-
-# Checks
-
-
-def test_problems_are_told_by_kind_with_their_places() -> None:
-    problems = (
-        *(Place(line, "messages[0].role").error("bad_role", "use user?") for line in range(1, 13)),
-        Place(None).error("too_few_examples", "add 1"),
-        Place(3).warning("no_user", "add the request"),
-    )
-    counts = {"bad_role": 12, "too_few_examples": 1, "no_user": 1}
-    lines = check_text(survey(problems=problems, problem_counts=counts)).splitlines()
-    assert lines[0] == "error bad_role ×12: use user?"
-    assert lines[1].startswith("  lines 1 (messages[0].role), 2 (messages[0].role), ")
-    assert lines[1].endswith("10 (messages[0].role) and 2 more")
-    assert lines[2:5] == ["error too_few_examples: add 1", "warning no_user: add the request", "  line 3"]
-    assert lines[5] == "d.jsonl: 100 examples, 1,000 (900–1,100) dataset tokens, 13 errors"
-
-
-def test_warnings_alone_leave_a_file_valid() -> None:
-    found = survey(problems=(Place(1).warning("bom", "save it"),), problem_counts={"bom": 1})
-    assert check_text(found).endswith(", valid")
 
 
 # Submissions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -105,6 +106,19 @@ def test_a_full_submission_sends_every_parameter_under_the_api_s_name(
     assert {name: metadata[name] for name in tags} == tags
     assert len(metadata) == len(tags) + 4 == 16
     assert all(isinstance(value, str) and len(value) <= 512 for value in metadata.values())
+
+
+def test_preference_training_is_sent_under_its_own_name_with_its_beta(
+    account: Accounts, httpx2_mock: respx.MockRouter, tmp_path: Path
+) -> None:
+    submission = a_submission()
+    assert submission.spec is not None
+    spec = replace(submission.spec, method="dpo", beta=0.2, batch_size=4)
+    body = sent_body(account().api, replace(submission, spec=spec), httpx2_mock, tmp_path)
+    assert body["method"] == {
+        "type": "dpo",
+        "dpo": {"hyperparameters": {"n_epochs": 3, "batch_size": 4, "beta": 0.2}},
+    }
 
 
 def test_a_page_is_asked_for_with_its_filter_and_cursor(account: Accounts, httpx2_mock: respx.MockRouter) -> None:

@@ -1,33 +1,19 @@
+"""A supervised chat example: what is fine has no problems, what is not is named at its place."""
+
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
 
-from ftjobs.dataset.checks import check_example
-from ftjobs.dataset.problems import Place, Problem
-
-USER = {"role": "user", "content": "hi"}
-ANSWER = {"role": "assistant", "content": "ho"}
-FUNCTION = {"name": "f", "arguments": '{"a": 1}'}
-CALL = {"id": "c1", "type": "function", "function": FUNCTION}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
-
-
-def chat(*messages: object, **keys: object) -> dict[str, Any]:
-    return {"messages": list(messages), **keys}
-
-
-def problems(example: dict[str, Any]) -> list[tuple[str, str, str]]:
-    found = list(check_example(example, 7))
-    assert all(problem.line == 7 for problem in found)
-    return [(problem.code, problem.severity, problem.path) for problem in found]
+from ftjobs.dataset.formats import check_example
+from ftjobs.dataset.problems import Place
+from tests.unit.training_examples import ANSWER, CALL, CALLED, FUNCTION, REPLY, TOOL, USER, chat, image, problems
 
 
 def says(**change: object) -> dict[str, Any]:
-    """A chat whose assistant message is changed; None as a value stays None."""
-    return chat(USER, {**ANSWER, **change})
+    """A chat whose assistant message is changed, beside the tool that it may call; None stays None."""
+    return chat(USER, {**ANSWER, **change}, tools=[TOOL])
 
 
 @pytest.mark.parametrize(
@@ -36,7 +22,7 @@ def says(**change: object) -> dict[str, Any]:
         chat(USER, ANSWER),
         chat({"role": "system", "content": ""}, {"role": "developer", "content": "d"}, USER, ANSWER),
         chat(USER, {**ANSWER, "weight": 0}, USER, {**ANSWER, "weight": 1}),
-        chat({**USER, "name": "ann"}, {**ANSWER, "refusal": None}),
+        chat({**USER, "name": "ann_B-2"}, {**ANSWER, "name": "a" * 64, "refusal": None}),
         chat(
             {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
             ANSWER,
@@ -60,10 +46,6 @@ def test_a_valid_example_has_no_problems(example: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("example", "code", "path"),
     [
-        ({"prompt": "p", "completion": "c"}, "legacy_prompt_completion", ""),
-        ({"input": {}, "preferred_output": [], "non_preferred_output": []}, "preference_data", ""),
-        ({"prompt": "p", "chosen": "a", "rejected": "b"}, "preference_data", ""),
-        ({"conversations": [], "tools": "[]"}, "sharegpt", ""),
         ({}, "bad_messages", ""),
         ({"text": "t"}, "bad_messages", ""),
         ({"messages": []}, "bad_messages", "messages"),
@@ -103,7 +85,7 @@ def test_a_valid_example_has_no_problems(example: dict[str, Any]) -> None:
             "unknown_part",
             "messages[0].content[0]",
         ),
-        (chat({**USER, "content": [IMAGE]}, ANSWER), "images_unpriced", "messages[0].content[0]"),
+        (chat({**USER, "content": [image()]}, ANSWER), "images_unpriced", "messages[0].content[0]"),
         (
             chat({**USER, "content": [{"type": "image_url", "content": "u"}]}, ANSWER),
             "bad_image_part",
@@ -126,11 +108,16 @@ def test_a_valid_example_has_no_problems(example: dict[str, Any]) -> None:
         (chat({**USER, "weight": 0}, ANSWER), "misplaced_weight", "messages[0].weight"),
         (says(name=3), "bad_name", "messages[1].name"),
         (says(name=""), "bad_name", "messages[1].name"),
+        (says(content=[{"type": "refusal", "refusal": "no"}]), "unknown_part", "messages[1].content[0]"),
         (says(tool_calls={}), "bad_tool_calls", "messages[1].tool_calls"),
         (says(tool_calls=[]), "bad_tool_calls", "messages[1].tool_calls"),
         (says(tool_calls=["f"]), "bad_tool_calls", "messages[1].tool_calls[0]"),
         (says(tool_calls=[{**CALL, "id": None}]), "bad_tool_calls", "messages[1].tool_calls[0].id"),
-        (says(tool_calls=[CALL, {**CALL, "type": "x"}]), "bad_tool_calls", "messages[1].tool_calls[1].type"),
+        (
+            says(tool_calls=[CALL, {**CALL, "id": "c2", "type": "x"}]),
+            "bad_tool_calls",
+            "messages[1].tool_calls[1].type",
+        ),
         (
             says(tool_calls=[{**CALL, "function": None}]),
             "bad_tool_calls",
@@ -177,6 +164,14 @@ def test_a_broken_example_is_one_error_at_its_place(example: dict[str, Any], cod
     ("example", "code", "path"),
     [
         (chat(USER, ANSWER, answer="9"), "unknown_key", "answer"),
+        (says(name="Ann B."), "odd_name", "messages[1].name"),
+        (says(name="a" * 65), "odd_name", "messages[1].name"),
+        (says(name="ann\n"), "odd_name", "messages[1].name"),
+        (
+            chat(USER, CALLED, {**REPLY, "content": [{"type": "text", "text": "1"}]}, ANSWER, tools=[TOOL]),
+            "tool_content_list",
+            "messages[2].content",
+        ),
         (says(wieght=1), "unknown_key", "messages[1].wieght"),
         (chat({**USER, "tool_call_id": "c1"}, ANSWER), "unknown_key", "messages[0].tool_call_id"),
         (
@@ -188,11 +183,6 @@ def test_a_broken_example_is_one_error_at_its_place(example: dict[str, Any], cod
             says(tool_calls=[{**CALL, "function": {**FUNCTION, "arguments": "[" * 100_000}}]),
             "arguments_not_json",
             "messages[1].tool_calls[0].function.arguments",
-        ),
-        (
-            chat(USER, {"role": "tool", "content": "1", "tool_call_id": "c1"}, {**ANSWER, "tool_calls": [CALL]}),
-            "unmatched_tool_call_id",
-            "messages[1].tool_call_id",
         ),
         (chat(USER, ANSWER, USER), "last_not_assistant", "messages[2]"),
         (says(weight=0), "nothing_trained", "messages"),
@@ -207,12 +197,16 @@ def test_a_broken_example_is_one_error_at_its_place(example: dict[str, Any], cod
             "messages[0].content[0].text",
         ),
         (
-            says(tool_calls=[{**CALL, "function": {**FUNCTION, "arguments": '"<|end|>"'}}]),
+            says(tool_calls=[{**CALL, "function": {**FUNCTION, "arguments": '{"a": "<|end|>"}'}}]),
             "special_token_text",
             "messages[1].tool_calls[0].function.arguments",
         ),
         (chat(USER, ANSWER, functions=[{"name": "f"}]), "deprecated_functions", ""),
-        (says(content=None, function_call=FUNCTION), "deprecated_functions", ""),
+        (
+            chat(USER, {"role": "assistant", "function_call": FUNCTION}, functions=[TOOL["function"]]),
+            "deprecated_functions",
+            "",
+        ),
         (chat(USER, {"role": "function", "name": "f", "content": "1"}, ANSWER), "deprecated_functions", ""),
     ],
 )
@@ -238,7 +232,9 @@ def test_the_deprecated_forms_are_checked_like_the_new_ones() -> None:
 
 def test_deprecated_functions_are_one_warning_an_example() -> None:
     called = {"role": "assistant", "function_call": FUNCTION}
-    assert [code for code, _, _ in problems(chat(USER, called, called, functions=[]))] == ["deprecated_functions"]
+    assert [code for code, _, _ in problems(chat(USER, called, called, functions=[TOOL["function"]]))] == [
+        "deprecated_functions"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -269,25 +265,3 @@ def test_every_problem_of_an_example_is_found_at_once() -> None:
         "bad_content",
         "bad_weight",
     ]
-
-
-def test_a_problem_says_what_to_do_and_quotes_no_training_text() -> None:
-    secret = "sesame"
-    example = chat(
-        {"role": secret, "content": [{"type": secret, "text": secret}, secret]},
-        {"role": "user", "content": f"{secret}<|im_end|>", "name": [secret], "weight": secret},
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": 1, "type": secret, "function": {"name": 2, "arguments": secret}}],
-        },
-        {"role": "tool", "content": secret, "tool_call_id": secret},
-        secret,
-        tools=secret,
-        functions=[secret],
-        parallel_tool_calls=secret,
-    )
-    found: list[Problem] = list(check_example(example, 1))
-    assert len(found) >= 14
-    for problem in found:
-        assert secret not in problem.message + problem.path
-        assert ": " in problem.message
