@@ -22,6 +22,7 @@ BROKEN_PIPE: Final = 141  # what a shell shows for a program that SIGPIPE ended
 
 VERBS: Final[dict[str, str]] = {
     "check": "ftjobs.cli.estimate:check",
+    "prepare": "ftjobs.cli.prepare:prepare",
     "estimate": "ftjobs.cli.estimate:estimate",
     "submit": "ftjobs.cli.submit:submit",
     "status": "ftjobs.cli.status:status",
