@@ -1,4 +1,4 @@
-"""One kernel lock a submission: it dies with its process, so who gets it knows that the owner is gone."""
+"""Kernel locks, one a submission or upload: they die with their process, so who gets one knows the owner gone."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def submission_lock(
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def upload_lock(ledger: Path, sha256: str, *, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of whoever uploads these bytes in parts; `on_wait` is called once where another has it."""
+    with submission_lock(ledger, f"upload-{sha256}", on_wait=on_wait):
+        yield
 
 
 @contextmanager

@@ -15,11 +15,13 @@ from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
+from ftjobs.ledger import uploads
 from ftjobs.ledger.budget import BudgetState, admit
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.rows import entry_of, entry_row, submission_of, submission_row
 from ftjobs.ledger.tables import entries, files, jobs, submissions
+from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.money import Usd, total
 from ftjobs.periods import Period, month_of
 
@@ -240,8 +242,9 @@ class Ledger:
     # Files
 
     def remember_file(self, file_id: str, *, account: str, sha256: str, now: datetime) -> None:
-        """Record that the account holds an upload of these bytes."""
+        """Record that the account holds an upload of these bytes, and that none is under way any more."""
         with self._transaction(writes=True) as connection:
+            uploads.forget(connection, account, sha256)
             if not connection.execute(select(files.c.id).where(files.c.id == file_id)).first():
                 connection.execute(
                     insert(files).values(id=file_id, account=account, sha256=sha256, uploaded_at=now)
@@ -257,6 +260,21 @@ class Ledger:
         )
         with self._transaction(writes=False) as connection:
             return connection.execute(query).scalar()
+
+    def upload_under_way(self, account: str, sha256: str) -> UploadUnderWay | None:
+        """Return the upload in parts that was begun and not finished for these bytes, None where none was."""
+        with self._transaction(writes=False) as connection:
+            return uploads.find(connection, account, sha256)
+
+    def keep_upload(self, upload: UploadUnderWay) -> None:
+        """Record how far an upload in parts has come."""
+        with self._transaction(writes=True) as connection:
+            uploads.keep(connection, upload)
+
+    def forget_upload(self, account: str, sha256: str) -> None:
+        """Record that what was under way for these bytes leads nowhere."""
+        with self._transaction(writes=True) as connection:
+            uploads.forget(connection, account, sha256)
 
     def metadata_kept(self, account: str) -> bool:
         """Return whether a job of this account has come back with our metadata in it."""

@@ -117,6 +117,21 @@ files = Table(
     sqlite_strict=True,
 )
 
+# Uploads in parts that are under way; a row goes when its file is there.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("upload_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("expires_at", UtcText, nullable=False),
+    # JSON: [[part id, bytes], …] in order
+    Column("parts", Text, nullable=False),
+    Column("sent_sha256", Text),
+    sqlite_strict=True,
+)
+
 entries = Table(
     "entries",
     metadata,

@@ -6,20 +6,18 @@ on openai 3.54). Its retries and redirects are off throughout; `retrying` repeat
 
 from __future__ import annotations
 
-import hashlib
-import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx2
 import openai
 
 from ftjobs.config import Secret
-from ftjobs.errors import DatasetError, UnavailableError, UsageError
+from ftjobs.errors import UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import DAMAGED, Job, parse_job
 from ftjobs.provider.outcomes import (
@@ -36,11 +34,26 @@ from ftjobs.provider.outcomes import (
 )
 from ftjobs.provider.profiles import Profile
 from ftjobs.provider.retrying import Retry, RetryPolicy, TryAgainError, call
+from ftjobs.provider.uploads import (
+    MIME_TYPE,
+    HashingReader,
+    RemoteUpload,
+    completed_file,
+    dataset_changed,
+    newest_named,
+    opened,
+    parse_begun,
+    parse_part,
+)
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 PAGE_LIMIT = 100
 CREATE_TIMEOUT_S = 60.0
 _READ_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
+_NEWEST_FILES = 1000
 # What failed before a connection stood: the request cannot have left.
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
@@ -148,8 +161,8 @@ class Api:
         """
 
         def attempt() -> RemoteFile:
-            with _opened(path) as source:
-                sent = _HashingReader(source, on_progress)
+            with opened(path) as source:
+                sent = HashingReader(source, on_progress)
                 answer = _answer(
                     lambda: self._client.files.with_raw_response.create(
                         file=(name, cast(IO[bytes], sent)), purpose="fine-tune", timeout=_UPLOAD_TIMEOUT
@@ -157,16 +170,89 @@ class Api:
                 )
             uploaded = self._usable(answer, _file, doing="the upload")
             if sent.hexdigest() != sha256:
-                raise DatasetError(
-                    "dataset_changed",
-                    f"{path} changed while it was being submitted; nothing was created.",
-                    next_step="Run the same command again once the file is complete.",
-                    path=str(path),
-                    file_id=uploaded.id,
-                )
+                raise dataset_changed(path, file_id=uploaded.id)
             return uploaded
 
         return self._repeat(attempt, doing="the upload")
+
+    def begin_upload(self, name: str, size: int) -> RemoteUpload:
+        """Return a new, pending Upload for a training file of `size` bytes; it holds nothing yet."""
+
+        return self._read(
+            lambda client: client.uploads.with_raw_response.create(
+                bytes=size, filename=name, mime_type=MIME_TYPE, purpose="fine-tune"
+            ),
+            lambda body: parse_begun(body, size=size),
+            doing="the upload",
+        )
+
+    def send_part(
+        self,
+        upload_id: str,
+        path: Path,
+        *,
+        start: int,
+        size: int,
+        before: _Hash,
+        others: frozenset[str] = frozenset(),
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> tuple[str, _Hash]:
+        """Return the id of the part that holds these bytes of `path`, and the hash of all that was sent so far.
+
+        The part is streamed and hashed as it is sent; `before` is the hash of the bytes before it, `others` are
+        the parts that exist. DatasetError where the file has become too short.
+        """
+
+        def attempt() -> tuple[str, _Hash]:
+            with opened(path) as source:
+                if source.seek(0, 2) < start + size:
+                    raise dataset_changed(path)
+                sent = HashingReader(source, on_progress, start=start, size=size, before=before)
+                answer = _answer(
+                    lambda: self._client.uploads.parts.with_raw_response.create(
+                        upload_id, data=("part", cast(IO[bytes], sent)), timeout=_UPLOAD_TIMEOUT
+                    )
+                )
+                left = size - sent.tell()
+            part_id = self._usable(
+                answer, lambda body: parse_part(body, upload_id=upload_id, others=others), doing="the upload"
+            )
+            if left:
+                raise TryAgainError("an answer before the whole part was sent")
+            return part_id, sent.digest_so_far()
+
+        return self._repeat(attempt, doing="the upload")
+
+    def complete_upload(self, upload_id: str, part_ids: Sequence[str], *, size: int) -> RemoteFile:
+        """Return the file that these parts make, in this order.
+
+        RejectedError where the Upload takes no completion (any more); it may have been completed before.
+        """
+
+        return self._read(
+            lambda client: client.uploads.with_raw_response.complete(
+                upload_id, part_ids=list(part_ids), timeout=_UPLOAD_TIMEOUT
+            ),
+            lambda body: _file(completed_file(body, upload_id=upload_id, size=size)),
+            doing="the upload",
+        )
+
+    def cancel_upload(self, upload_id: str) -> None:
+        """Ask the service, once, to forget an unfinished Upload: it would do so by itself within the hour."""
+        _answer(lambda: self._client.uploads.with_raw_response.cancel(upload_id))
+
+    def find_file(self, name: str, *, size: int) -> RemoteFile | None:
+        """Return the newest training file of this very name and size, None where the newest files have none."""
+
+        def parse(body: object) -> RemoteFile | None:
+            found = newest_named(body, name, size=size)
+            return None if found is None else _file(found)
+
+        return self._read(
+            lambda client: client.files.with_raw_response.list(purpose="fine-tune", limit=_NEWEST_FILES),
+            parse,
+            doing="the list of files",
+        )
 
     def create_job(self, body: Mapping[str, Any]) -> Outcome:
         """Send one create request, once: a fresh connection, no retry, no redirect; return what came of it."""
@@ -247,57 +333,6 @@ class Api:
                 next_step=f"{wait} the same command again, it goes on where it stopped.",
                 retry_after_s=asked,
             ) from None
-
-
-class _HashingReader(io.BufferedIOBase):
-    """A binary file of the length that it had when opened, hashed as it is read; a rewind starts over."""
-
-    def __init__(self, source: BinaryIO, on_progress: Callable[[int], None]) -> None:
-        self._source = source
-        self._on_progress = on_progress
-        self._hash = hashlib.sha256()
-        self._size = source.seek(0, io.SEEK_END)
-        source.seek(0)
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = self._size - self._source.tell()
-        chunk = self._source.read(left if size is None or size < 0 else min(size, left))
-        if left and size != 0 and not chunk:
-            raise OSError("the file became shorter")  # its length was declared already
-        self._hash.update(chunk)
-        self._on_progress(self._source.tell())
-        return chunk
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._source.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        at_end = whence == io.SEEK_END
-        position = self._source.seek(self._size + offset if at_end else offset, 0 if at_end else whence)
-        if position == 0:
-            self._hash = hashlib.sha256()
-        return position
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise UsageError(
-            "dataset_missing",
-            f"{path} cannot be read any more: {error.strerror}.",
-            next_step="Put the file back and run the same command again.",
-            path=str(path),
-        ) from None
 
 
 def _answer(send: Callable[[], Any]) -> Answer:

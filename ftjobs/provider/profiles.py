@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from ftjobs.config import RawTable, Settings
@@ -18,6 +17,12 @@ _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _STRAY = re.compile(r"[\s@\\?#]")
 _HEADER_KEYS = frozenset({"organization", "project"})
 _TEXT_KEYS = frozenset({"extends", "base_url", "api_key_env", "account", "organization", "project"})
+_KEYS = _TEXT_KEYS | {"max_file_bytes", "uploads_api"}
+
+MAX_FILE_BYTES = 512 * 1024 * 1024
+# What the Uploads API takes: as a whole, and in one part.
+MAX_UPLOAD_BYTES = 8 * 1024**3
+MAX_PART_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,9 @@ class Profile:
     `keeps_metadata` is True only where the service is known to store and filter job metadata; elsewhere it is
     believed once a create reply has echoed it. `uses_catalog_dates` says whether the catalog's shutdown dates are
     about this service. `base_url` is None for a sandbox that is served while the command runs.
+
+    `max_file_bytes` is what one request may carry of a file; above it the Uploads API takes it in parts, where
+    the service has that (`uploads_api`; None where nobody said: OpenAI and the sandbox have it).
     """
 
     name: str
@@ -38,6 +46,23 @@ class Profile:
     keeps_metadata: bool = False
     uses_catalog_dates: bool = False
     is_sandbox: bool = False
+    max_file_bytes: int = MAX_FILE_BYTES
+    uploads_api: bool | None = None
+
+    @property
+    def has_uploads_api(self) -> bool:
+        """True where the service is known to take a file in parts."""
+        return (self.is_openai or self.is_sandbox) if self.uploads_api is None else self.uploads_api
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest file that the service takes in any way."""
+        return max(MAX_UPLOAD_BYTES, self.max_file_bytes) if self.has_uploads_api else self.max_file_bytes
+
+    @property
+    def part_bytes(self) -> int:
+        """The size of every part of a file but the last."""
+        return min(MAX_PART_BYTES, self.max_file_bytes)
 
     @property
     def account(self) -> str:
@@ -130,6 +155,8 @@ def _from_table(name: str, table: RawTable, settings: Settings) -> Profile:
         project=values.get("project"),
         account_name=values.get("account"),
         uses_catalog_dates=parent == "openai",
+        max_file_bytes=_max_file_bytes(table),
+        uploads_api=_uploads_api(table),
     )
     # OPENAI_API_KEY is OpenAI's alone: a key is never sent to a host that it was not meant for.
     if "api_key_env" not in values and not profile.is_openai:
@@ -143,16 +170,18 @@ def _from_table(name: str, table: RawTable, settings: Settings) -> Profile:
 
 
 def _texts(table: RawTable) -> Mapping[str, str]:
-    values: dict[str, Any] = dict(table.values)
-    for key, value in values.items():
-        if key not in _TEXT_KEYS:
-            close = nearest(key, _TEXT_KEYS)
+    values: dict[str, str] = {}
+    for key, value in table.values.items():
+        if key not in _KEYS:
+            close = nearest(key, _KEYS)
             raise ConfigError(
                 "unknown_setting",
                 f"{table.origin} has an unknown key {key!r}.",
-                next_step=f"Did you mean {close!r}?" if close else f"Known keys: {', '.join(sorted(_TEXT_KEYS))}.",
+                next_step=f"Did you mean {close!r}?" if close else f"Known keys: {', '.join(sorted(_KEYS))}.",
                 key=key,
             )
+        if key not in _TEXT_KEYS:
+            continue
         if not isinstance(value, str) or not value or (key in _HEADER_KEYS and not _fits_header(value)):
             raise ConfigError(
                 "bad_setting",
@@ -160,7 +189,32 @@ def _texts(table: RawTable) -> Mapping[str, str]:
                 next_step=f'Write {key} = "…".',
                 key=key,
             )
+        values[key] = value
     return values
+
+
+def _max_file_bytes(table: RawTable) -> int:
+    value = table.values.get("max_file_bytes", MAX_FILE_BYTES)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(
+            "bad_setting",
+            f"{table.origin}: max_file_bytes must be a whole number of bytes, 1 or more.",
+            next_step="Write it like max_file_bytes = 100_000_000.",
+            key="max_file_bytes",
+        )
+    return value
+
+
+def _uploads_api(table: RawTable) -> bool | None:
+    value = table.values.get("uploads_api")
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(
+            "bad_setting",
+            f"{table.origin}: uploads_api must be true or false.",
+            next_step="Write uploads_api = true where the service has the Uploads API.",
+            key="uploads_api",
+        )
+    return value
 
 
 def _fits_header(value: str) -> bool:

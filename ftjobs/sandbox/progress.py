@@ -31,6 +31,27 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """An Upload of `size` bytes that was begun; times in Unix seconds, `file_id` is what its parts became."""
+
+    id: str
+    filename: str
+    size: int
+    created_at: float
+    expires_at: float
+    cancelled: bool = False
+    file_id: str | None = None
+
+    def status(self, now: float) -> str:
+        """Return the API's status word at `now`."""
+        if self.file_id is not None:
+            return "completed"
+        if self.cancelled:
+            return "cancelled"
+        return "pending" if now < self.expires_at else "expired"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A created job: what was asked, what it resolved to and how it will go; times in Unix seconds.
 
@@ -105,6 +126,21 @@ def file_object(file: StoredFile, now: float) -> dict[str, object]:
         "purpose": "fine-tune",
         "status": status,
         "status_details": file.problem if status == "error" else None,
+    }
+
+
+def upload_object(upload: StoredUpload, file: StoredFile | None, now: float) -> dict[str, object]:
+    """Return the API's upload object at `now`, with the file that it became."""
+    return {
+        "id": upload.id,
+        "object": "upload",
+        "bytes": upload.size,
+        "created_at": int(upload.created_at),
+        "filename": upload.filename,
+        "purpose": "fine-tune",
+        "status": upload.status(now),
+        "expires_at": int(upload.expires_at),
+        "file": file_object(file, now) if file else None,
     }
 
 

@@ -1,8 +1,8 @@
 """The API over a state, as an ASGI application.
 
-Under `/v1`: files, fine-tuning jobs and models; any key but `sk-wrong` is welcome. Lists of files hold
-uploads only; the result file of a job is reached by its id. Under `/sandbox`: faults, settings and the log of
-requests. `faults` and `settings` say what those take.
+Under `/v1`: files, uploads in parts, fine-tuning jobs and models; any key but `sk-wrong` is welcome. Lists of
+files hold uploads only; the result file of a job is reached by its id. Under `/sandbox`: faults, settings and
+the log of requests. `faults` and `settings` say what those take.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ftjobs.sandbox.faults import Fault, Misbehaving, parse_faults
 from ftjobs.sandbox.offering import model_object, offered, snapshot_of
 from ftjobs.sandbox.progress import Job
 from ftjobs.sandbox.refusals import Refusal
+from ftjobs.sandbox.uploading import upload_routes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -48,6 +49,7 @@ def build_app(state: SandboxState) -> Starlette:
         Route("/v1/files/{id}", api.get_file),
         Route("/v1/files/{id}", api.delete_file, methods=["DELETE"]),
         Route("/v1/files/{id}/content", api.get_content),
+        *upload_routes(state),
         Route("/v1/fine_tuning/jobs", api.add_job, methods=["POST"]),
         Route("/v1/fine_tuning/jobs", api.list_jobs),
         Route("/v1/fine_tuning/jobs/{id}", api.get_job),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_DURATIONS = ("job_seconds", "file_seconds", "list_lag_s")
+_DURATIONS = ("job_seconds", "file_seconds", "upload_seconds", "list_lag_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Settings:
     """How the service behaves from now on; jobs and files keep the durations that they were created with.
 
     `job_seconds`: from creation to the end of a job. `file_seconds`: a new file is `uploaded` that long.
+    `upload_seconds`: a new Upload takes parts that long.
     `fail_jobs`: new jobs end as failed; true means the code `server_error`, a string is the code.
     `list_lag_s`: jobs younger than that are missing from lists. `keep_metadata`: false drops the metadata of
     new jobs, hides that of old ones and ignores the metadata filter of lists.
@@ -23,6 +24,7 @@ class Settings:
 
     job_seconds: float = 6.0
     file_seconds: float = 0.3
+    upload_seconds: float = 3600.0
     fail_jobs: bool | str = False
     list_lag_s: float = 0.0
     keep_metadata: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -17,13 +18,18 @@ from typing import Any, BinaryIO
 
 from ftjobs.sandbox.counting import jsonl_problem
 from ftjobs.sandbox.faults import Fault
-from ftjobs.sandbox.progress import TERMINAL, Job, StoredFile
+from ftjobs.sandbox.progress import TERMINAL, Job, StoredFile, StoredUpload
+from ftjobs.sandbox.refusals import Refusal
 from ftjobs.sandbox.settings import Settings
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS files (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, filename TEXT NOT NULL,
         size INTEGER NOT NULL, created_at REAL NOT NULL, ready_at REAL NOT NULL, problem TEXT)""",
+    """CREATE TABLE IF NOT EXISTS uploads (
+        id TEXT PRIMARY KEY, filename TEXT NOT NULL, size INTEGER NOT NULL, created_at REAL NOT NULL,
+        expires_at REAL NOT NULL, cancelled INTEGER NOT NULL, file_id TEXT)""",
+    "CREATE TABLE IF NOT EXISTS parts (id TEXT PRIMARY KEY, upload_id TEXT NOT NULL, size INTEGER NOT NULL)",
     """CREATE TABLE IF NOT EXISTS jobs (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at REAL NOT NULL,
         metadata TEXT NOT NULL, document TEXT NOT NULL)""",
@@ -33,6 +39,7 @@ _SCHEMA = (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, method TEXT NOT NULL, path TEXT NOT NULL,
         query TEXT NOT NULL, at REAL NOT NULL)""",
 )
+_UPLOAD = "id, filename, size, created_at, expires_at, cancelled, file_id"
 _FILE = "id, filename, size, created_at, ready_at, problem"
 _ALPHABET = string.ascii_letters + string.digits
 _NEWEST = 2**63 - 1
@@ -86,7 +93,7 @@ class SandboxState:
         with self._transaction() as connection:
             settings = (Settings() if reset else _settings(connection)).changed(changes)
             if reset:
-                for table in ("files", "jobs", "settings", "faults", "requests"):
+                for table in ("files", "uploads", "parts", "jobs", "settings", "faults", "requests"):
                     connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
                 for content in self._contents.iterdir():
                     content.unlink(missing_ok=True)
@@ -134,16 +141,23 @@ class SandboxState:
 
     def add_file(self, source: BinaryIO, filename: str) -> StoredFile:
         """Store what is left to read of `source`, look at its form, and return it."""
-        file_id = self.new_id("file-")
-        with self.content(file_id).open("xb") as target:
+        file_id, size = self._store("file-", source)
+        file = self._checked_file(file_id, filename, size)
+        with self._transaction() as connection:
+            _insert_file(connection, file)
+        return file
+
+    def _store(self, prefix: str, source: BinaryIO) -> tuple[str, int]:
+        """Keep what is left to read of `source` under a new id; return that and its size."""
+        new_id = self.new_id(prefix)
+        with self.content(new_id).open("xb") as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
-            size = target.tell()
+            return new_id, target.tell()
+
+    def _checked_file(self, file_id: str, filename: str, size: int) -> StoredFile:
         problem = jsonl_problem(self.content(file_id))
         now, wait = self.clock(), self.settings().file_seconds
-        file = StoredFile(file_id, filename, size, now, now + wait, problem)
-        with self._transaction() as connection:
-            connection.execute(f"INSERT INTO files ({_FILE}) VALUES (?, ?, ?, ?, ?, ?)", astuple(file))  # noqa: S608
-        return file
+        return StoredFile(file_id, filename, size, now, now + wait, problem)
 
     def content(self, file_id: str) -> Path:
         """Return where the content of a stored file lies."""
@@ -174,6 +188,81 @@ class SandboxState:
             if gone:
                 self.content(file_id).unlink(missing_ok=True)
         return gone
+
+    # Uploads in parts
+
+    def begin_upload(self, filename: str, size: int) -> StoredUpload:
+        """Store a new Upload, which takes parts until it expires, and return it."""
+        now = self.clock()
+        upload = StoredUpload(self.new_id("upload_"), filename, size, now, now + self.settings().upload_seconds)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT INTO uploads ({_UPLOAD}) VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(upload))  # noqa: S608
+        return upload
+
+    def upload(self, upload_id: str) -> StoredUpload | None:
+        """Return an Upload, None if there is none."""
+        with self._connection() as connection:
+            return _upload(connection, upload_id)
+
+    def add_part(self, upload_id: str, source: BinaryIO) -> tuple[str, float]:
+        """Store what is left to read of `source` as a part; return its id and when that was."""
+        part_id, size = self._store("part_", source)
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO parts VALUES (?, ?, ?)", (part_id, upload_id, size))
+        return part_id, self.clock()
+
+    def complete_upload(self, upload: StoredUpload, part_ids: list[str], md5: str | None) -> StoredUpload:
+        """Make one file of these parts, in this order, and return the completed Upload; parts go.
+
+        Refusal where they are not its parts, not as long as it was to be, or of another MD5 (in hexadecimal), or
+        where somebody completed it meanwhile.
+        """
+        with self._connection() as connection:
+            rows = connection.execute("SELECT id, size FROM parts WHERE upload_id = ?", (upload.id,))
+            sizes = {row["id"]: int(row["size"]) for row in rows}
+        if len(set(part_ids)) != len(part_ids) or not set(part_ids) <= sizes.keys():
+            raise Refusal(
+                "`part_ids` names a part that is none, or twice.", code="invalid_value", param="part_ids"
+            )
+        size = sum(sizes[part_id] for part_id in part_ids)
+        if size != upload.size:
+            message = f"The parts hold {size} bytes and the upload was to hold {upload.size}."
+            raise Refusal(message, code="invalid_value", param="part_ids")
+        file_id, digest = self.new_id("file-"), hashlib.md5(usedforsecurity=False)
+        with self.content(file_id).open("xb") as target:
+            for part_id in part_ids:
+                with self.content(part_id).open("rb") as part:
+                    while chunk := part.read(1024 * 1024):
+                        digest.update(chunk)
+                        target.write(chunk)
+        if md5 is not None and md5 != digest.hexdigest():
+            self.content(file_id).unlink()
+            raise Refusal("The parts have another MD5.", code="invalid_value", param="md5")
+        file = self._checked_file(file_id, upload.filename, size)
+        with self._transaction() as connection:
+            found = _upload(connection, upload.id)
+            if found is None or found.file_id is not None or found.cancelled:
+                self.content(file_id).unlink()
+                raise Refusal(f"Upload {upload.id} is over.", code="invalid_state", param="upload_id")
+            _insert_file(connection, file)
+            connection.execute("UPDATE uploads SET file_id = ? WHERE id = ?", (file_id, upload.id))
+        self._drop_parts(upload.id)
+        return replace(upload, file_id=file_id)
+
+    def cancel_upload(self, upload_id: str) -> StoredUpload | None:
+        """Cancel an Upload and return it, without its parts; None if there is none."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE uploads SET cancelled = 1 WHERE id = ?", (upload_id,))
+        self._drop_parts(upload_id)
+        return self.upload(upload_id)
+
+    def _drop_parts(self, upload_id: str) -> None:
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "DELETE FROM parts WHERE upload_id = ? RETURNING id", (upload_id,)
+            ).fetchall()
+        for row in rows:
+            self.content(row["id"]).unlink(missing_ok=True)
 
     # Jobs
 
@@ -252,6 +341,15 @@ def _settings(connection: sqlite3.Connection) -> Settings:
 def _faults(connection: sqlite3.Connection) -> list[tuple[int, Fault]]:
     rows = connection.execute("SELECT seq, rule FROM faults ORDER BY seq")
     return [(row["seq"], Fault(**json.loads(row["rule"]))) for row in rows]
+
+
+def _insert_file(connection: sqlite3.Connection, file: StoredFile) -> None:
+    connection.execute(f"INSERT INTO files ({_FILE}) VALUES (?, ?, ?, ?, ?, ?)", astuple(file))  # noqa: S608
+
+
+def _upload(connection: sqlite3.Connection, upload_id: str) -> StoredUpload | None:
+    row = connection.execute(f"SELECT {_UPLOAD} FROM uploads WHERE id = ?", (upload_id,)).fetchone()  # noqa: S608
+    return StoredUpload(**{**row, "cancelled": bool(row["cancelled"])}) if row else None
 
 
 def _job(connection: sqlite3.Connection, job_id: str) -> Job | None:

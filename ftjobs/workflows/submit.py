@@ -21,7 +21,7 @@ from ftjobs.workflows.adoption import claim
 from ftjobs.workflows.create import create, resolve
 from ftjobs.workflows.lookup import look_up
 from ftjobs.workflows.session import Session
-from ftjobs.workflows.upload import Source, provide_file
+from ftjobs.workflows.upload import Source, provide_file, refuse_oversize
 
 log = get_logger(__name__)
 
@@ -82,6 +82,8 @@ def submit(
     while True:
         holder, is_new, budget = ledger.holder(key), False, None
         if holder is None:
+            for source in filter(None, (order.training, order.validation)):
+                refuse_oversize(source, session.api.profile)
             consent()
             recorded = ledger.record(_new_submission(order, key, session), monthly_limit=monthly_limit)
             holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget

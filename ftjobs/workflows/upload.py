@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftjobs.ambient import Ambient
 from ftjobs.errors import DatasetError, RejectedError, UnavailableError
 from ftjobs.failpoints import reach
+from ftjobs.ledger.locks import upload_lock
 from ftjobs.logs import get_logger
 from ftjobs.provider.api import Api, RemoteFile
+from ftjobs.provider.profiles import Profile
+from ftjobs.workflows.large_upload import upload_in_parts
 from ftjobs.workflows.session import Session
 
 log = get_logger(__name__)
 
-MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 # Services that track no file status answer none: then the create call is the judge.
 _READY = frozenset({"processed", None})
 _GONE = frozenset({"error", "deleted", "deleting"})
@@ -51,36 +54,59 @@ def provide_file(
     service refuses the file; UnavailableError after 30 minutes without an answer.
     """
     api, ledger, account = session.api, session.ledger, session.account
+    in_parts = source.bytes > api.profile.max_file_bytes
+    # Another submission of the same bytes is waited for: it may share its file, and must not share its Upload.
+    with _turn(source, session) if in_parts else nullcontext():
+        candidate = known_id or (ledger.known_file(account, source.sha256) if may_share else None)
+        remote = api.retrieve_file(candidate) if candidate else None
+        if remote is None or remote.status in _GONE:
+            refuse_oversize(source, api.profile)
+            reach("upload.started")
+            remote = _send(source, session, in_parts=in_parts, on_sent=on_sent)
+            reach("upload.done")
+            ledger.remember_file(remote.id, account=account, sha256=source.sha256, now=session.now())
+            log.info("file.uploaded", file_id=remote.id, bytes=source.bytes, sha256=source.sha256)
+    return _wait_until_ready(remote, api, session.ambient)
 
+
+def refuse_oversize(source: Source, profile: Profile) -> None:
+    """Raise DatasetError where the service takes no file of this size, with the limit and whose it is."""
+    if source.bytes <= profile.max_upload_bytes:
+        return
+    limit = f"{profile.max_upload_bytes:,} bytes"
+    if profile.has_uploads_api:
+        reason, next_step = f"the service takes at most {limit}, in parts", "Train on a smaller file."
+    else:
+        reason = f"profile {profile.name} takes at most {limit}, and is not known to have the Uploads API"
+        next_step = (
+            "Train on a smaller file; if the service has it, set uploads_api = true in a profile of its own."
+        )
+    raise DatasetError(
+        "file_too_large",
+        f"{source.name or source.path} has {source.bytes:,} bytes: {reason}.",
+        next_step=next_step,
+        path=str(source.path),
+        bytes=source.bytes,
+        max_bytes=profile.max_upload_bytes,
+    )
+
+
+def _turn(source: Source, session: Session) -> AbstractContextManager[None]:
+    def on_wait() -> None:
+        log.warning("upload.waits", reason="another process uploads the same file")
+
+    return upload_lock(session.ledger.path, source.sha256, on_wait=on_wait)
+
+
+def _send(source: Source, session: Session, *, in_parts: bool, on_sent: Callable[[int, int], None]) -> RemoteFile:
     def on_progress(sent: int) -> None:
         reach("upload.sending")
         on_sent(sent, source.bytes)
 
-    candidate = known_id or (ledger.known_file(account, source.sha256) if may_share else None)
-    remote = api.retrieve_file(candidate) if candidate else None
-    if remote is None or remote.status in _GONE:
-        _refuse_oversize(source)
-        reach("upload.started")
-        remote = api.upload(
-            source.path,
-            name=f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{source.sha256[:16]}.jsonl",
-            sha256=source.sha256,
-            on_progress=on_progress,
-        )
-        reach("upload.done")
-        ledger.remember_file(remote.id, account=account, sha256=source.sha256, now=session.now())
-        log.info("file.uploaded", file_id=remote.id, bytes=source.bytes, sha256=source.sha256)
-    return _wait_until_ready(remote, api, session.ambient)
-
-
-def _refuse_oversize(source: Source) -> None:
-    if source.bytes > MAX_UPLOAD_BYTES:
-        raise DatasetError(
-            "file_too_large",
-            f"{source.name or source.path} has {source.bytes:,} bytes; {MAX_UPLOAD_BYTES:,} can be uploaded.",
-            next_step="Train on a smaller file.",
-            path=str(source.path),
-        )
+    name = f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{source.sha256[:16]}"
+    if in_parts:
+        return upload_in_parts(source, session, name=name, on_progress=on_progress)
+    return session.api.upload(source.path, name=f"{name}.jsonl", sha256=source.sha256, on_progress=on_progress)
 
 
 def _wait_until_ready(remote: RemoteFile, api: Api, ambient: Ambient) -> str:

@@ -8,6 +8,8 @@ _ADOPTION = "ftjobs/workflows/adoption.py"
 _BUDGET = "tests/contract/test_ledger_recording.py"
 _JOBS = "tests/contract/test_ledger_jobs.py"
 _KILLS = "tests/e2e/test_pay_once_kills.py"
+_LARGE = "ftjobs/workflows/large_upload.py"
+_LARGE_TEST = "tests/e2e/test_large_upload.py"
 _LOOKUP = "ftjobs/workflows/lookup.py"
 _LOST = "tests/e2e/test_pay_once_lost_replies.py"
 _PAGES = "tests/wire/test_lookup_pages.py"
@@ -21,6 +23,7 @@ _RECORD = "4.2 record first"
 _LOCK = "4.3 lock"
 _LOOK = "4.4 look before the first create"
 _SEND_FILE = "4.5 upload"
+_PARTS = "4.5 upload above 512 MB"
 
 BEFORE = (
     Mutant(
@@ -297,5 +300,65 @@ BEFORE = (
         "    while current is not None and current.status not in _READY | _GONE:",
         "    while False:",
         (f"{_KILLS}::test_killed_before_the_create_call_the_same_command_goes_on_with_the_submission",),
+    ),
+    Mutant(
+        "parts-not-hashed",
+        f"{_PARTS}: a file that changed since the survey stops here",
+        "comparing the hash of all parts before the completion",
+        _LARGE,
+        "    if digest.hexdigest() != source.sha256:",
+        "    if False:",
+        (f"{_LARGE_TEST}::test_a_file_that_changes_while_its_parts_leave_is_never_completed",),
+    ),
+    Mutant(
+        "accepted-parts-not-hashed-again",
+        f"{_PARTS}: what was sent before a kill is hashed again",
+        "comparing it with what lies here now",
+        _LARGE,
+        "    if digest.hexdigest() != upload.sent_sha256:",
+        "    if False:",
+        (
+            f"{_LARGE_TEST}::"
+            "test_a_file_that_changes_between_the_kill_and_the_last_part_is_never_completed[in a part that left]",
+        ),
+    ),
+    Mutant(
+        "upload-expiry-ignored",
+        f"{_PARTS}: resumable within its hour",
+        "the hour",
+        _LARGE,
+        "    if session.now() >= upload.expires_at:",
+        "    if False:",
+        (f"{_LARGE_TEST}::test_after_its_hour_an_upload_is_begun_anew_and_nothing_is_sent_to_the_old_one",),
+    ),
+    Mutant(
+        "accepted-part-not-remembered",
+        f"{_PARTS}: resumable within its hour",
+        "remembering each accepted part",
+        _LARGE,
+        """        upload = upload.with_part(part_id, size, digest.hexdigest())
+        session.ledger.keep_upload(upload)
+""",
+        """        upload = upload.with_part(part_id, size, digest.hexdigest())
+""",
+        (f"{_LARGE_TEST}::test_killed_in_the_middle_the_same_command_sends_the_missing_parts_only",),
+    ),
+    Mutant(
+        "completed-upload-not-looked-for",
+        f"{_PARTS}: a completion whose answer was lost is found",
+        "looking for its file",
+        _LARGE,
+        "        found = api.find_file(upload.name, size=source.bytes)\n",
+        "        found = None\n",
+        (f"{_LARGE_TEST}::test_an_answer_to_the_completion_that_is_lost_costs_nothing",),
+    ),
+    Mutant(
+        "upload-without-its-lock",
+        f"{_PARTS}: two submissions do not share an Upload",
+        "the lock around it",
+        "ftjobs/workflows/upload.py",
+        "    with _turn(source, session) if in_parts else nullcontext():",
+        "    with nullcontext():",
+        (f"{_LARGE_TEST}::test_two_submissions_of_one_file_do_not_share_an_upload",),
     ),
 )

@@ -17,8 +17,9 @@ import pytest
 import respx
 
 from ftjobs.errors import DatasetError, RejectedError, UnavailableError, UsageError
-from ftjobs.provider.api import RemoteFile, _HashingReader
+from ftjobs.provider.api import RemoteFile
 from ftjobs.provider.retrying import RetryPolicy
+from ftjobs.provider.uploads import HashingReader
 from tests.conftest import Service
 from tests.wire.conftest import URL, Accounts, digest_of
 
@@ -113,7 +114,7 @@ def test_progress_counts_the_bytes_of_each_attempt_from_the_start(
 
 def test_a_body_that_the_client_sends_twice_is_hashed_once(large: Path) -> None:
     with large.open("rb") as source:
-        reader = _HashingReader(source, lambda _: None)
+        reader = HashingReader(source, lambda _: None)
         request = httpx2.Request("POST", FILES, files={"file": ("l.jsonl", cast(IO[bytes], reader))})
         assert isinstance(request.stream, httpx2.SyncByteStream)
         first, second = b"".join(request.stream), b"".join(request.stream)
@@ -233,7 +234,7 @@ def test_a_file_that_vanishes_between_two_attempts_is_told(
 
 
 @contextmanager
-def swallowing() -> Iterator[str]:
+def swallowing(body: bytes = b'{"object": "file", "id": "file-1"}') -> Iterator[str]:
     """Serve one answer per connection, once its whole body was read and forgotten; yields the base URL."""
 
     class Handler(StreamRequestHandler):
@@ -244,7 +245,6 @@ def swallowing() -> Iterator[str]:
                     left = int(line.partition(b":")[2])
             while left:
                 left -= len(self.rfile.read(min(left, 64 * 1024)))
-            body = b'{"object": "file", "id": "file-1"}'
             self.wfile.write(
                 b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
