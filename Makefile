@@ -6,7 +6,7 @@ ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports audit soak mutants test-2027 constraints clean
+.PHONY: help demo test check lint types imports audit soak mutants bench test-2027 constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -43,6 +43,9 @@ soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS
 
 mutants: $(READY) ## remove each protected step in turn and see tests go red
 	$(BIN)/python -m tests.mutants
+
+bench: $(READY) ## counting against scripts with tiktoken on fresh text (ONLY=check, BYTES=10M; 0.7 GB of disk)
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES))
 
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
 	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n 4 --dist worksteal

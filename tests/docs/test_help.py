@@ -10,13 +10,28 @@ from ftjobs.cli.main import VERBS, main
 
 GLOBAL = {"--profile", "--config", "--ledger", "--json", "-v", "--verbose", "-q", "--quiet", "--version", "--help"}
 TAKES: dict[str, tuple[set[str], set[str]]] = {
-    "check": ({"DATA"}, {"--model", "--method"}),
+    "check": ({"DATA"}, {"--model", "--method", "--validation"}),
+    "prepare": (
+        {"SRC"},
+        {*("-o", "--output", "--system", "--holdout", "--sample", "--split-seed", "--dedupe", "--force")},
+    ),
     "estimate": ({"DATA"}, {"--model", "--epochs", "--method", "--price-list"}),
     "submit": (
         {"DATA"},
         {
             *("--model", "--validation", "--method", "--epochs", "--batch-size", "--lr-multiplier", "--seed"),
-            *("--suffix", "--tag", "--max-cost", "-y", "--yes", "--dry-run", "--again", "--wait", "--resend"),
+            *(
+                "--beta",
+                "--suffix",
+                "--tag",
+                "--max-cost",
+                "-y",
+                "--yes",
+                "--dry-run",
+                "--again",
+                "--wait",
+                "--resend",
+            ),
         },
     ),
     "status": ({"JOB"}, {"--all"}),
