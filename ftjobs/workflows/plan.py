@@ -18,6 +18,7 @@ from ftjobs.workflows.submit import Order
 from ftjobs.workflows.upload import Source
 
 MAX_SUFFIX = 64
+MAX_BETA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ class Request:
                 f"{rate:g} is no learning rate multiplier.",
                 next_step="Give --lr-multiplier a number above 0.",
             )
-        if self.beta is not None and not math.isfinite(self.beta):
+        if self.beta is not None and not 0 <= self.beta <= MAX_BETA:
             raise UsageError(
-                "bad_beta", f"{self.beta:g} is no beta.", next_step="Give --beta a number from 0 to 2."
+                "bad_beta", f"{self.beta:g} is no beta.", next_step=f"Give --beta a number from 0 to {MAX_BETA}."
             )
         if self.beta is not None and self.method != "dpo":
             raise UsageError(

@@ -269,4 +269,4 @@ def test_above_the_limit_of_a_profile_without_the_api_it_is_refused_with_the_rea
     assert "profile small" in refused.json["message"]
     assert "uploads_api = true" in refused.json["next_step"]
     assert [each["path"] for each in service.requests() if each["method"] == "POST"] == []
-    assert book.standing_estimates() == []
+    assert book.submissions() == []

@@ -55,6 +55,41 @@ conversations = st.builds(
 examples = st.builds(lambda said, more: {"messages": said, **more}, conversations, st.just({}) | st.just({"n": 1}))
 
 
+DAMAGES = [
+    (b'"role"', b'"role": "user", "role"'),
+    (b'"role"', b'"r\\u006fle": "user", "role"'),
+    (b'"content"', b'"content": "", "content"'),
+    (b'"content"', b'"con\\u0074ent": "", "content"'),
+    (b'{"messages"', b'{"messages": [], "messages"'),
+    (b'"assistant"', b'"assistant", "weight": 1, "weight": 1'),
+    (b'"assistant"', b'"assistant", "weight": 0'),
+    (b'"assistant"', b'"assistant", "weight": 1.0'),
+    (b"hi", b"h\\u0069"),
+    (b"hi", b"<|im_end|>"),
+    (b"hi", b"\\u003c|im_end|>"),
+    (b"hi", b"<\\u007Cim_end|>"),
+    (b"hi", b"\xff"),
+    (b"hi", b"\\ud800"),
+    (b"hi", b"a\rb"),
+    (b"hi", b"\x00"),
+    (b"ho", b""),
+    (b"ho", b" \\n"),
+    (b'"user"', b'"system"'),
+    (b'"user"', b'"assistant"'),
+    (b'"assistant"', b'"user"'),
+    (b'"assistant"', b'"critic"'),
+    (b"}]}", b"}]} {}"),
+    (b"}]}", b"}]}\r"),
+    (b"}]}", b"}"),
+    (b"}]}", b'}], "n": 1}'),
+    (b"{", b"\xef\xbb\xbf{"),
+    (b"{", b"  {"),
+    (b":", b": NaN,"),
+    (b'[{"', b'[[["'),
+]
+"""What may happen to a line, as what is replaced by what."""
+
+
 @st.composite
 def lines(draw: st.DrawFn) -> bytes:
     """One example as somebody's program may write it, sometimes damaged."""
@@ -64,27 +99,7 @@ def lines(draw: st.DrawFn) -> bytes:
         separators=draw(st.sampled_from([(",", ":"), (", ", ": ")])),
     )
     line = text.encode("utf-8", "surrogatepass")
-    damage = draw(
-        st.sampled_from(
-            [None] * 12
-            + [
-                (b'"role"', b'"role": "user", "role"'),
-                (b'"role"', b'"r\\u006fle": "user", "role"'),
-                (b'"content"', b'"content": "", "content"'),
-                (b'{"messages"', b'{"messages": [], "messages"'),
-                (b"hi", b"h\\u0069"),
-                (b"hi", b"\\u003c|im_end\\u007C>"),
-                (b"hi", b"\xff"),
-                (b"hi", b"a\rb"),
-                (b"}]}", b"}]} {}"),
-                (b"}]}", b"}]}\r"),
-                (b"}]}", b"}"),
-                (b"{", b"\xef\xbb\xbf{"),
-                (b"{", b"  {"),
-                (b": ", b": NaN, "),
-            ]
-        )
-    )
+    damage = draw(st.none() | st.sampled_from(DAMAGES))
     return line if damage is None else line.replace(*damage, 1)
 
 
@@ -95,7 +110,20 @@ def thoroughly(path: Path, **how: Any) -> Survey:
         return survey(path, **how)
 
 
-@settings(max_examples=600, deadline=None)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_flaw_in_plain_chat_is_told_as_the_thorough_way_tells_it(
+    tmp_path: Path, damage: tuple[bytes, bytes]
+) -> None:
+    line = b'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}'
+    path = tmp_path / "plain.jsonl"
+    flawed = line.replace(*damage, 1)
+    assert flawed != line
+    path.write_bytes(b"\n".join([line, flawed, line]) + b"\n")
+    how: dict[str, Any] = {"encoding": "o200k_base", "max_example_tokens": 30}
+    assert survey(path, **how) == thoroughly(path, **how)
+
+
+@settings(max_examples=300, deadline=None)
 @given(content=st.lists(lines(), min_size=1, max_size=5), end=st.sampled_from([b"\n", b"", b"\n\n", b"\r\n"]))
 @pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
 def test_both_ways_say_the_same(

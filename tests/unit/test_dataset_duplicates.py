@@ -51,7 +51,7 @@ def files(tmp_path: Path, training: bytes, validation: bytes) -> tuple[Path, Pat
 
 
 def test_examples_of_both_files_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
-    problem = overlap(*files(tmp_path, b"a\nb\n\nc\nb\nd", b"x\n\nd\r\nb\nb\ny\n"))
+    problem = overlap(*files(tmp_path, b"a\nb\n\nc\nb\nd\nd", b"x\n\nd\r\nb\nb\ny\n"))
     assert problem is not None
     assert (problem.line, problem.code, problem.severity) == (3, "also_in_training", "warning")
     assert problem.message.startswith(

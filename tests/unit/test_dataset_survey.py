@@ -4,7 +4,10 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 import tracemalloc
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from ftjobs.dataset import survey as survey_module
 from ftjobs.dataset.lengths import Bin, Lengths
 from ftjobs.dataset.problems import Problem
 from ftjobs.dataset.survey import Survey, survey
+from ftjobs.dataset.tokens import count_texts
 from ftjobs.errors import UsageError
 from ftjobs.ranges import Range
 
@@ -237,6 +241,35 @@ def test_encodings_differ(tmp_path: Path) -> None:
     )
     new, old = (surveyed(tmp_path, line, encoding=name) for name in ("o200k_base", "cl100k_base"))
     assert new.dataset_tokens.expected < old.dataset_tokens.expected
+
+
+def test_an_unknown_tokenizer_makes_a_wide_range(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(f"{CHAT}\n" * 10, encoding="utf-8")
+    known, unknown = (
+        survey(path, encoding=encoding, max_example_tokens=None).dataset_tokens
+        for encoding in ("o200k_base", None)
+    )
+    assert unknown.low < known.low <= known.high < unknown.high
+
+
+def test_threads_that_count_at_once_load_the_vocabulary_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2)
+    met: list[str] = []
+
+    def load(texts: Sequence[str], name: str, *, threads: int) -> list[int]:
+        if tuple(texts) == (" ",):  # what is counted to have the vocabulary loaded
+            try:
+                together.wait(0.2)
+                met.append(name)
+            except threading.BrokenBarrierError:
+                together.reset()
+        return [threads] * len(texts)
+
+    monkeypatch.setattr("toktok.batch_count", load)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda text: count_texts([text], "o200k_base"), "ab")) == [[1], [1]]
+    assert met == []
 
 
 def test_examples_with_errors_are_counted_where_they_can_be(tmp_path: Path) -> None:

@@ -41,6 +41,10 @@ def priced(epochs: Any = None) -> Estimate:
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
+        ({"beta": 2.1, "method": "dpo"}, "bad_beta"),
+        ({"beta": -0.1, "method": "dpo"}, "bad_beta"),
+        ({"beta": float("nan"), "method": "dpo"}, "bad_beta"),
+        ({"beta": 0.1}, "beta_without_dpo"),
         ({"learning_rate_multiplier": 0.0}, "bad_learning_rate"),
         ({"learning_rate_multiplier": -1.0}, "bad_learning_rate"),
         ({"learning_rate_multiplier": float("inf")}, "bad_learning_rate"),
