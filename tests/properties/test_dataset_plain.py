@@ -86,6 +86,7 @@ DAMAGES = [
     (b"{", b"  {"),
     (b":", b": NaN,"),
     (b'[{"', b'[[["'),
+    (b'"messages"', b'"deep": ' + b"[" * 50_000 + b"]" * 50_000 + b', "messages"'),
 ]
 """What may happen to a line, as what is replaced by what."""
 
@@ -110,7 +111,7 @@ def thoroughly(path: Path, **how: Any) -> Survey:
         return survey(path, **how)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: repr(damage[1][:24]))
 def test_a_flaw_in_plain_chat_is_told_as_the_thorough_way_tells_it(
     tmp_path: Path, damage: tuple[bytes, bytes]
 ) -> None:
