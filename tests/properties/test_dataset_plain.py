@@ -86,7 +86,7 @@ DAMAGES = [
     (b"{", b"  {"),
     (b":", b": NaN,"),
     (b'[{"', b'[[["'),
-    (b'"messages"', b'"deep": ' + b"[" * 50_000 + b"]" * 50_000 + b', "messages"'),
+    (b'{"role"', b'{"name": ' + b"[" * 50_000 + b"]" * 50_000 + b', "role"'),
 ]
 """What may happen to a line, as what is replaced by what."""
 
