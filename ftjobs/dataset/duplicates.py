@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ftjobs.dataset.problems import Place, Problem
@@ -26,41 +27,45 @@ class SeenLines:
         self._numbers = memoryview(mmap.mmap(-1, 4 * _SLOTS)).cast("I")
         self._kept = 0
 
-    def add(self, line: bytes, number: int) -> int | None:
-        """Return the number of the line that `line` repeats; None for a new one, which is kept.
+    def add_all(self, lines: Sequence[bytes], first: int) -> Iterator[tuple[int, int]]:
+        """Keep the lines, numbered from `first`; yield each that repeats one, with the number of that one.
 
-        White space around a line does not make it another.
+        White space around a line does not make it another; blank lines are none.
         """
-        value, slot = self._place(line)
-        if self._hashes[slot]:
-            return self._numbers[slot]
-        if self._kept < _MOST_LINES:
-            self._kept += 1
-            self._hashes[slot], self._numbers[slot] = value, number
-        return None
+        hashes, numbers, kept = self._hashes, self._numbers, self._kept
+        for number, line in enumerate(lines, first):
+            if not (text := line.strip(_BLANK)):
+                continue
+            value = hash(text) & _HASH
+            slot = value % _SLOTS
+            while (there := hashes[slot]) and there != value:
+                slot = (slot + 1) % _SLOTS
+            if there:
+                yield number, numbers[slot]
+            elif kept < _MOST_LINES:
+                kept += 1
+                hashes[slot], numbers[slot] = value, number
+        self._kept = kept
 
     def find(self, line: bytes) -> int | None:
-        """Return the number of the added line that `line` repeats, or None."""
-        _, slot = self._place(line)
-        return self._numbers[slot] if self._hashes[slot] else None
-
-    def _place(self, line: bytes) -> tuple[int, int]:
-        value = (hash(line.strip(_BLANK)) & _HASH) or 1  # 0 is an empty slot
+        """Return the number of the kept line that `line` repeats, or None."""
+        value = hash(line.strip(_BLANK)) & _HASH
         slot = value % _SLOTS
-        while (kept := self._hashes[slot]) and kept != value:
+        while (there := self._hashes[slot]) and there != value:
             slot = (slot + 1) % _SLOTS
-        return value, slot
+        return self._numbers[slot] if there else None
 
 
 def overlap(training: Path, validation: Path) -> Problem | None:
     """Return the problem of a validation file that holds training examples, or None; UsageError as for Reader."""
     seen = SeenLines()
-    for number, line in _numbered(validation):
-        seen.add(line, number)
+    for first, lines in _lines(validation):
+        deque(seen.add_all(lines, first), maxlen=0)
     twins: dict[int, int] = {}
-    for number, line in _numbered(training):
-        if (twin := seen.find(line)) is not None:
-            twins.setdefault(twin, number)
+    for first, lines in _lines(training):
+        for number, line in enumerate(lines, first):
+            if (twin := seen.find(line)) is not None:
+                twins.setdefault(twin, number)
     if not twins:
         return None
     first = min(twins)
@@ -71,8 +76,6 @@ def overlap(training: Path, validation: Path) -> Problem | None:
     )
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path) -> Iterator[tuple[int, list[bytes]]]:
     for block in Reader(path).blocks():
-        for number, line in enumerate(block.content.split(b"\n"), block.first_line):
-            if line.strip(_BLANK):
-                yield number, line
+        yield block.first_line, block.content.split(b"\n")

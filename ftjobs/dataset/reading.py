@@ -18,7 +18,7 @@ from ftjobs.dataset.problems import Place, Problem
 from ftjobs.errors import UsageError
 
 MAX_LINE_BYTES = 64 * 1024 * 1024  # hundreds of times the longest context; more is not an example
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (  # UTF-32 first: its little-endian mark begins with UTF-16's
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive whole lines, of which the first is number `first_line`: about 256 KiB, or one longer line.
+    """Consecutive whole lines, of which the first is number `first_line`: about a MiB, or one longer line.
 
     `unread` is why there is no content: a line that is too long, or a whole file in another encoding.
     """

@@ -7,6 +7,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -33,7 +35,7 @@ MIN_EXAMPLES = 10  # the service refuses fewer: invalid_n_examples
 ADVISED_EXAMPLES = 100  # the cost guide: 100 to 500 at least
 _UNEVEN_PCT = 50
 # Counting holds no interpreter lock, so it runs beside the reading, which goes on while the vocabulary is loaded.
-_COUNTERS = min(4, os.cpu_count() or 1)
+_COUNTERS = max(1, min(4, os.cpu_count() or 1) - 1)
 _BYTES_AHEAD = 12 * 1024 * 1024
 
 
@@ -168,6 +170,18 @@ class _Tally:
         self._expected += expected
         self._high += high
 
+    def add_plain(self, first_line: int, lows: list[int]) -> None:
+        """Take in consecutive examples of which each bound is the low one, or that and the example's own marks."""
+        if self._limit is not None and max(lows) + TOKENS_PER_EXAMPLE > self._limit:
+            for line, low in enumerate(lows, first_line):
+                self.add(line, low, low + TOKENS_PER_EXAMPLE, low + TOKENS_PER_EXAMPLE)
+            return
+        expected = sum(lows) + TOKENS_PER_EXAMPLE * len(lows)
+        self.lengths.update([low + TOKENS_PER_EXAMPLE for low in lows])
+        self._low += sum(lows)
+        self._expected += expected
+        self._high += expected
+
     def _cut(self, line: int, expected: int, limit: int) -> None:
         self.truncated += 1
         self.lost += expected - limit
@@ -199,16 +213,17 @@ class _PlainBatch:
     def add_to(self, tally: _Tally, counted: tuple[list[int], dict[str, int]]) -> None:
         counts, roles = counted
         speakers = self.block.speakers
-        said = [tokens + roles[speaker] for tokens, speaker in zip(counts, speakers, strict=True)]
+        said = list(map(add, counts, map(roles.__getitem__, speakers)))
+        spoken = dict.fromkeys(roles, 0)
         for speaker, tokens in zip(speakers, said, strict=True):
-            tally.by_speaker[speaker] += tokens
-        begin = 0
-        for line, messages in enumerate(self.block.messages, self.first_line):
-            end = begin + messages
-            low = TOKENS_PER_MESSAGE * messages + sum(said[begin:end])
-            expected = low + TOKENS_PER_EXAMPLE
-            tally.add(line, low, expected, expected)
-            begin = end
+            spoken[speaker] += tokens
+        tally.by_speaker.update(spoken)
+        upto = list(accumulate(said, initial=0))
+        ends = pairwise(accumulate(self.block.messages, initial=0))
+        tally.add_plain(
+            self.first_line,
+            [upto[end] - upto[begin] + TOKENS_PER_MESSAGE * (end - begin) for begin, end in ends],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,15 +298,13 @@ class _Look:
         return self._closely(block)
 
     def _note_repeats(self, lines: list[bytes], first_line: int) -> None:
-        add = self._seen.add
-        for number, line in enumerate(lines, first_line):
-            if (earlier := add(line, number)) is not None and line.strip():
-                self._findings.add(
-                    Place(number).warning(
-                        "duplicate_example",
-                        f"the example is the same as line {earlier}: remove one, unless it is to weigh more",
-                    )
+        for number, earlier in self._seen.add_all(lines, first_line):
+            self._findings.add(
+                Place(number).warning(
+                    "duplicate_example",
+                    f"the example is the same as line {earlier}: remove one, unless it is to weigh more",
                 )
+            )
 
     def _closely(self, block: Block) -> _ExampleBatch:
         batch = _ExampleBatch([], [])

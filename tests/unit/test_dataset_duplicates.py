@@ -13,12 +13,19 @@ from ftjobs.dataset.duplicates import SeenLines, overlap
 from ftjobs.errors import UsageError
 
 
-@given(lines=st.lists(st.binary(max_size=2).filter(lambda line: line == line.strip()), max_size=60))
-def test_each_line_is_told_from_the_first_like_it(lines: list[bytes]) -> None:
+def repeats(seen: SeenLines, *lines: bytes, first: int = 1) -> list[tuple[int, int]]:
+    return list(seen.add_all(lines, first))
+
+
+words = st.binary(min_size=1, max_size=2).filter(lambda line: line == line.strip())
+
+
+@given(lines=st.lists(words, max_size=60), cut=st.integers(0, 60))
+def test_each_line_is_told_from_the_first_like_it(lines: list[bytes], cut: int) -> None:
     seen = SeenLines()
-    for number, line in enumerate(lines, 1):
-        first = lines.index(line) + 1
-        assert seen.add(line, number) == (first if first < number else None)
+    told = repeats(seen, *lines[:cut]) + repeats(seen, *lines[cut:], first=len(lines[:cut]) + 1)
+    firsts = [(number, lines.index(line) + 1) for number, line in enumerate(lines, 1)]
+    assert told == [(number, first) for number, first in firsts if first < number]
     for line in lines:
         assert seen.find(line) == lines.index(line) + 1
     assert seen.find(b"never added") is None
@@ -29,18 +36,18 @@ def test_lines_whose_hashes_fall_on_one_slot_stay_apart(monkeypatch: pytest.Monk
     monkeypatch.setattr(duplicates, "_MOST_LINES", 42)
     lines = [str(number).encode() for number in range(42)]
     seen = SeenLines()
-    assert [seen.add(line, number) for number, line in enumerate(lines)] == [None] * 42
-    assert [seen.find(line) for line in lines] == list(range(42))
+    assert repeats(seen, *lines) == []
+    assert [seen.find(line) for line in lines] == list(range(1, 43))
     # It is full: what comes now is not kept, and is not mistaken for anything.
-    assert seen.add(b"43", 42) is None
+    assert repeats(seen, b"43", b"7", b"43", first=100) == [(101, 8)]
     assert seen.find(b"43") is None
-    assert seen.add(b"7", 43) == 7
 
 
-def test_white_space_around_a_line_makes_it_no_other() -> None:
+def test_white_space_around_a_line_makes_it_no_other_and_blank_lines_are_none() -> None:
     seen = SeenLines()
-    seen.add(b' {"a": 1}\r', 1)
+    assert repeats(seen, b' {"a": 1}\r', b"", b" ", b"\t\r", b'{"a": 1}\t') == [(5, 1)]
     assert seen.find(b'{"a": 1}') == 1
+    assert seen.find(b" \r") is None
 
 
 def files(tmp_path: Path, training: bytes, validation: bytes) -> tuple[Path, Path]:
