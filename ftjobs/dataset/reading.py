@@ -67,50 +67,12 @@ class _NotJsonNumberError(ValueError):
     pass
 
 
-class Reader:
-    """The lines of one file; once iterated, `bytes` and `sha256` are of exactly the bytes that were read.
+class Parser:
+    """The lines of a block, parsed."""
 
-    Iterate once, over its lines or its blocks. Holds a block at a time, no line above MAX_LINE_BYTES. Content is
-    never raised about, it becomes problems. UsageError: the file is missing, not a regular file or unreadable.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.bytes = 0
-        self._path = path
-        self._hash = hashlib.sha256()
+    def __init__(self) -> None:
         self._repeated: str | None = None
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=self._refuse_constant)
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of the bytes read so far, in hex."""
-        return self._hash.hexdigest()
-
-    def __iter__(self) -> Iterator[Line]:
-        for block in self.blocks():
-            yield from self.lines(block)
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield the file as runs of whole lines."""
-        path = self._path
-        try:
-            _refuse_irregular(path)
-            with path.open("rb") as stream:
-                yield from self._blocks(stream)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise UsageError(
-                "dataset_missing",
-                f"The training file {path} does not exist.",
-                next_step="Check the path; it is relative to the current directory.",
-                path=str(path),
-            ) from error
-        except OSError as error:
-            raise UsageError(
-                "dataset_unreadable",
-                f"The training file {path} cannot be read: {error.strerror}.",
-                next_step="Check its permissions and that its disk is there.",
-                path=str(path),
-            ) from error
 
     def lines(self, block: Block) -> Iterator[Line]:
         """Yield the lines of a block, each parsed or with the problem that says why not."""
@@ -119,41 +81,6 @@ class Reader:
             return
         for number, raw in enumerate(io.BytesIO(block.content), block.first_line):
             yield self._line(raw, number)
-
-    def _blocks(self, stream: BufferedReader) -> Iterator[Block]:
-        if wide := _wide_encoding(stream.peek(4)[:4]):
-            while self._took(stream.read(_CHUNK_BYTES)):
-                pass
-            problem = Place(None).error(
-                "wrong_encoding",
-                f"the file is {wide}, not UTF-8: convert it, as with `iconv -f {wide} -t UTF-8 SRC > OUT`",
-            )
-            yield Block(1, b"", problem)
-            return
-        number = 1
-        while content := self._took(stream.read(min(_CHUNK_BYTES, MAX_LINE_BYTES))):
-            begun = len(content) - (content.rfind(b"\n") + 1)
-            rest = self._took(stream.readline(MAX_LINE_BYTES + 1 - begun)) if begun else b""
-            too_long = begun + len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n")
-            whole = content[: len(content) - begun] if too_long else content + rest
-            if whole:
-                yield Block(number, whole)
-                number += whole.count(b"\n")
-            if too_long:
-                while (rest := self._took(stream.readline(_CHUNK_BYTES))) and not rest.endswith(b"\n"):
-                    pass
-                problem = Place(number).error(
-                    "line_too_long",
-                    f"the line is longer than {MAX_LINE_BYTES:,} bytes: write one example per line, "
-                    "each line ended by a newline",
-                )
-                yield Block(number, b"", problem)
-                number += 1
-
-    def _took(self, raw: bytes) -> bytes:
-        self._hash.update(raw)
-        self.bytes += len(raw)
-        return raw
 
     def _line(self, raw: bytes, number: int) -> Line:
         at = Place(number)
@@ -210,6 +137,94 @@ class Reader:
     @staticmethod
     def _refuse_constant(_: str) -> NoReturn:
         raise _NotJsonNumberError
+
+
+class Reader:
+    """The lines of one file; once iterated, `bytes` and `sha256` are of exactly the bytes that were read.
+
+    Iterate once, over its lines or its blocks. Holds a block at a time, no line above MAX_LINE_BYTES. Content is
+    never raised about, it becomes problems. UsageError: the file is missing, not a regular file or unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.bytes = 0
+        self._path = path
+        self._hash = hashlib.sha256()
+
+    @property
+    def size(self) -> int:
+        """The file's size before it is read, 0 where it cannot be told: reading it will say why."""
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the bytes read so far, in hex."""
+        return self._hash.hexdigest()
+
+    def __iter__(self) -> Iterator[Line]:
+        parser = Parser()
+        for block in self.blocks():
+            yield from parser.lines(block)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the file as runs of whole lines."""
+        path = self._path
+        try:
+            _refuse_irregular(path)
+            with path.open("rb") as stream:
+                yield from self._blocks(stream)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UsageError(
+                "dataset_missing",
+                f"The training file {path} does not exist.",
+                next_step="Check the path; it is relative to the current directory.",
+                path=str(path),
+            ) from error
+        except OSError as error:
+            raise UsageError(
+                "dataset_unreadable",
+                f"The training file {path} cannot be read: {error.strerror}.",
+                next_step="Check its permissions and that its disk is there.",
+                path=str(path),
+            ) from error
+
+    def _blocks(self, stream: BufferedReader) -> Iterator[Block]:
+        if wide := _wide_encoding(stream.peek(4)[:4]):
+            while self._took(stream.read(_CHUNK_BYTES)):
+                pass
+            problem = Place(None).error(
+                "wrong_encoding",
+                f"the file is {wide}, not UTF-8: convert it, as with `iconv -f {wide} -t UTF-8 SRC > OUT`",
+            )
+            yield Block(1, b"", problem)
+            return
+        number = 1
+        while content := self._took(stream.read(min(_CHUNK_BYTES, MAX_LINE_BYTES))):
+            begun = len(content) - (content.rfind(b"\n") + 1)
+            rest = self._took(stream.readline(MAX_LINE_BYTES + 1 - begun)) if begun else b""
+            too_long = begun + len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n")
+            whole = content[: len(content) - begun] if too_long else content + rest
+            if whole:
+                yield Block(number, whole)
+                number += whole.count(b"\n")
+            if too_long:
+                while (rest := self._took(stream.readline(_CHUNK_BYTES))) and not rest.endswith(b"\n"):
+                    pass
+                problem = Place(number).error(
+                    "line_too_long",
+                    f"the line is longer than {MAX_LINE_BYTES:,} bytes: write one example per line, "
+                    "each line ended by a newline",
+                )
+                yield Block(number, b"", problem)
+                number += 1
+
+    def _took(self, raw: bytes) -> bytes:
+        self._hash.update(raw)
+        self.bytes += len(raw)
+        return raw
 
 
 def too_deep(at: Place) -> Problem:

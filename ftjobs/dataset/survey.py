@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
-from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING
 
 from ftjobs.dataset.duplicates import SeenLines
 from ftjobs.dataset.findings import Findings
-from ftjobs.dataset.formats import check_example, example_texts
 from ftjobs.dataset.lengths import Lengths
 from ftjobs.dataset.problems import Place, Problem
-from ftjobs.dataset.reading import Block, Reader, too_deep
+from ftjobs.dataset.reading import Block, Reader
 from ftjobs.dataset.rules import CHAT, Rules
-from ftjobs.dataset.tokens import (
-    TOKENS_PER_EXAMPLE,
-    TOKENS_PER_MESSAGE,
-    ExampleTexts,
-    count_spoken,
-    count_texts,
-)
 from ftjobs.ranges import Range
 
 if TYPE_CHECKING:
-    from ftjobs.dataset.plain import PlainBlock
+    from ftjobs.dataset.look import Part
 
 MIN_EXAMPLES = 10  # the service refuses fewer: invalid_n_examples
 ADVISED_EXAMPLES = 100  # the cost guide: 100 to 500 at least
 _UNEVEN_PCT = 50
-# Counting holds no interpreter lock, so it runs beside the reading, which goes on while the vocabulary is loaded.
-_COUNTERS = max(1, min(4, os.cpu_count() or 1) - 1)
+# So much of the file is held while it waits to be looked at.
 _BYTES_AHEAD = 12 * 1024 * 1024
 
 
@@ -84,28 +72,70 @@ def survey(
     each block of lines. UsageError: the file is missing, not a regular file or unreadable; whatever is wrong
     inside it is a problem.
     """
-    reader = Reader(path)
-    tally = _Tally(max_example_tokens)
-    look = _Look(reader, tally, rules, may_be_plain=rules.format == CHAT.format and encoding is not None)
-    with _Counters(encoding, tally) as counters:
+    from ftjobs.dataset.look import Look  # not needed where the survey is kept
+    from ftjobs.dataset.workers import Workers
+
+    reader, whole, seen = Reader(path), _Whole(), SeenLines()
+    waiting: deque[tuple[int, Future[Part]]] = deque()
+    ahead = 0
+    with Workers(Look(rules, encoding, max_example_tokens), size=reader.size) as workers:
         for block in reader.blocks():
-            counters.give(look.at(block), len(block.content))
-            on_progress(reader.bytes, look.examples)
-    lengths = Lengths.of(tally.lengths)
-    tally.findings.add(*_about_file(look.examples, lengths, tally.findings.counts))
+            whole.note_repeats(block, seen)
+            waiting.append((len(block.content), workers.submit(block)))
+            ahead += len(block.content)
+            while ahead > _BYTES_AHEAD:
+                size, part = waiting.popleft()
+                whole.add(part.result())
+                ahead -= size
+            on_progress(reader.bytes, whole.examples)
+        for _, part in waiting:
+            whole.add(part.result())
+            on_progress(reader.bytes, whole.examples)
+    lengths = Lengths.of(whole.lengths)
+    whole.findings.add(*_about_file(whole.examples, lengths, whole.findings.counts))
     return Survey(
         path=str(path),
         sha256=reader.sha256,
         bytes=reader.bytes,
-        examples=look.examples,
-        dataset_tokens=tally.total,
-        truncated_examples=tally.truncated,
-        problems=tally.findings.in_order(),
-        problem_counts=dict(tally.findings.counts),
-        lost_tokens=tally.lost,
-        tokens_by_speaker=dict(tally.by_speaker),
+        examples=whole.examples,
+        dataset_tokens=Range(whole.low, whole.expected, whole.high),
+        truncated_examples=whole.truncated,
+        problems=whole.findings.in_order(),
+        problem_counts=dict(whole.findings.counts),
+        lost_tokens=whole.lost,
+        tokens_by_speaker=dict(whole.by_speaker),
         lengths=lengths,
     )
+
+
+class _Whole:
+    """What the blocks say together, added in order."""
+
+    def __init__(self) -> None:
+        self.findings = Findings()
+        self.examples = self.low = self.expected = self.high = self.truncated = self.lost = 0
+        self.lengths: Counter[int] = Counter()
+        self.by_speaker: Counter[str] = Counter()
+
+    def add(self, part: Part) -> None:
+        self.findings.add(*part.problems)
+        self.examples += part.examples
+        self.low += part.low
+        self.expected += part.expected
+        self.high += part.high
+        self.truncated += part.truncated
+        self.lost += part.lost
+        self.lengths.update(part.lengths)
+        self.by_speaker.update(part.by_speaker)
+
+    def note_repeats(self, block: Block, seen: SeenLines) -> None:
+        for number, earlier in seen.add_all(block.content.split(b"\n"), block.first_line):
+            self.findings.add(
+                Place(number).warning(
+                    "duplicate_example",
+                    f"the example is the same as line {earlier}: remove one, unless it is to weigh more",
+                )
+            )
 
 
 def _about_file(examples: int, lengths: Lengths | None, counts: Mapping[str, int]) -> list[Problem]:
@@ -141,186 +171,3 @@ def _about_file(examples: int, lengths: Lengths | None, counts: Mapping[str, int
             )
         )
     return problems
-
-
-class _Tally:
-    """What is counted and found so far."""
-
-    def __init__(self, limit: int | None) -> None:
-        self.findings = Findings()
-        self.truncated = self.lost = 0
-        self.lengths: Counter[int] = Counter()
-        self.by_speaker: Counter[str] = Counter()
-        self._limit = limit
-        self._low = self._expected = self._high = 0
-
-    @property
-    def total(self) -> Range[int]:
-        return Range(self._low, self._expected, self._high)
-
-    def add(self, line: int, low: int, expected: int, high: int) -> None:
-        """Take in one example's dataset tokens, cut to the limit."""
-        self.lengths[expected] += 1
-        limit = self._limit
-        if limit is not None and high > limit:
-            if expected > limit:
-                self._cut(line, expected, limit)
-            low, expected, high = min(low, limit), min(expected, limit), limit
-        self._low += low
-        self._expected += expected
-        self._high += high
-
-    def add_plain(self, first_line: int, lows: list[int]) -> None:
-        """Take in consecutive examples of which each bound is the low one, or that and the example's own marks."""
-        if self._limit is not None and max(lows) + TOKENS_PER_EXAMPLE > self._limit:
-            for line, low in enumerate(lows, first_line):
-                self.add(line, low, low + TOKENS_PER_EXAMPLE, low + TOKENS_PER_EXAMPLE)
-            return
-        expected = sum(lows) + TOKENS_PER_EXAMPLE * len(lows)
-        self.lengths.update([low + TOKENS_PER_EXAMPLE for low in lows])
-        self._low += sum(lows)
-        self._expected += expected
-        self._high += expected
-
-    def _cut(self, line: int, expected: int, limit: int) -> None:
-        self.truncated += 1
-        self.lost += expected - limit
-        self.findings.add(
-            Place(line).warning(
-                "truncated",
-                f"the example has about {expected:,} dataset tokens; the model's limit "
-                f"cuts off the last {expected - limit:,}: shorten or split it",
-            )
-        )
-
-
-class _Batch(Protocol):
-    """Examples of one block: counted in another thread, then added in order."""
-
-    def count(self, encoding: str | None) -> Any: ...
-    def add_to(self, tally: _Tally, counted: Any) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _PlainBatch:
-    first_line: int
-    block: PlainBlock
-
-    def count(self, encoding: str | None) -> tuple[list[int], dict[str, int]]:
-        roles = sorted(set(self.block.speakers))
-        return count_texts(self.block.texts, encoding), dict(zip(roles, count_texts(roles, encoding), strict=True))
-
-    def add_to(self, tally: _Tally, counted: tuple[list[int], dict[str, int]]) -> None:
-        counts, roles = counted
-        speakers = self.block.speakers
-        said = list(map(add, counts, map(roles.__getitem__, speakers)))
-        spoken = dict.fromkeys(roles, 0)
-        for speaker, tokens in zip(speakers, said, strict=True):
-            spoken[speaker] += tokens
-        tally.by_speaker.update(spoken)
-        upto = list(accumulate(said, initial=0))
-        ends = pairwise(accumulate(self.block.messages, initial=0))
-        tally.add_plain(
-            self.first_line,
-            [upto[end] - upto[begin] + TOKENS_PER_MESSAGE * (end - begin) for begin, end in ends],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _ExampleBatch:
-    lines: list[int]
-    examples: list[ExampleTexts]
-
-    def count(self, encoding: str | None) -> tuple[list[Range[int]], Mapping[str, int]]:
-        return count_spoken(self.examples, encoding)
-
-    def add_to(self, tally: _Tally, counted: tuple[list[Range[int]], Mapping[str, int]]) -> None:
-        ranges, spoken = counted
-        tally.by_speaker.update(spoken)
-        for line, tokens in zip(self.lines, ranges, strict=True):
-            tally.add(line, tokens.low, tokens.expected, tokens.high)
-
-
-class _Counters:
-    """Threads that count batches while the next blocks are read; what they counted is added in order."""
-
-    def __init__(self, encoding: str | None, tally: _Tally) -> None:
-        self._encoding = encoding
-        self._tally = tally
-        self._pool = ThreadPoolExecutor(_COUNTERS)
-        self._waiting: deque[tuple[_Batch, int, Future[Any]]] = deque()
-        self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            while self._waiting and kind is None:
-                self._take_in_first()
-        finally:
-            self._pool.shutdown(cancel_futures=True)
-
-    def give(self, batch: _Batch, size: int) -> None:
-        """Let a batch of `size` bytes be counted; waits where too much of the file is held already."""
-        self._waiting.append((batch, size, self._pool.submit(batch.count, self._encoding)))
-        self._bytes += size
-        while self._bytes > _BYTES_AHEAD:
-            self._take_in_first()
-
-    def _take_in_first(self) -> None:
-        batch, size, counted = self._waiting.popleft()
-        self._bytes -= size
-        batch.add_to(self._tally, counted.result())
-
-
-class _Look:
-    """One block at a time: what is wrong with its lines, and what of them is to be counted."""
-
-    def __init__(self, reader: Reader, tally: _Tally, rules: Rules, *, may_be_plain: bool) -> None:
-        from ftjobs.dataset.plain import plain_block  # msgspec: not needed where the counts are cached
-
-        self.examples = 0
-        self._plain_block = plain_block if may_be_plain else None
-        self._rules = rules
-        self._reader = reader
-        self._findings = tally.findings
-        self._seen = SeenLines()
-
-    def at(self, block: Block) -> _Batch:
-        lines = block.content.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        self._note_repeats(lines, block.first_line)
-        if lines and self._plain_block and (plain := self._plain_block(lines, block.content)):
-            self.examples += len(lines)
-            return _PlainBatch(block.first_line, plain)
-        return self._closely(block)
-
-    def _note_repeats(self, lines: list[bytes], first_line: int) -> None:
-        for number, earlier in self._seen.add_all(lines, first_line):
-            self._findings.add(
-                Place(number).warning(
-                    "duplicate_example",
-                    f"the example is the same as line {earlier}: remove one, unless it is to weigh more",
-                )
-            )
-
-    def _closely(self, block: Block) -> _ExampleBatch:
-        batch = _ExampleBatch([], [])
-        for line in self._reader.lines(block):
-            self._findings.add(*line.problems)
-            self.examples += not line.blank
-            if line.example is None:
-                continue
-            for problem in check_example(line.example, line.number, self._rules):
-                self._findings.add(problem)
-            try:
-                texts = example_texts(line.example, self._rules)
-            except RecursionError:
-                self._findings.add(too_deep(Place(line.number)))
-                continue
-            if texts is not None:
-                batch.lines.append(line.number)
-                batch.examples.append(texts)
-        return batch

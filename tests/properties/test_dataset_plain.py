@@ -107,7 +107,7 @@ def lines(draw: st.DrawFn) -> bytes:
 def thoroughly(path: Path, **how: Any) -> Survey:
     """The survey without the fast way."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ftjobs.dataset.plain.plain_block", lambda *_: None)
+        patch.setattr("ftjobs.dataset.look.plain_block", lambda *_: None)
         return survey(path, **how)
 
 
