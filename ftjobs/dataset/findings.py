@@ -34,6 +34,18 @@ class Findings:
                 if code in ONCE_PER_FILE:
                     self._folded[code, problem.path] = 1
 
+    def merge(self, later: Findings) -> None:
+        """Take in what was found in later lines of the same file."""
+        self.counts.update(later.counts)
+        for problem in later._kept:
+            code, kind = problem.code, (problem.code, problem.path)
+            if code in ONCE_PER_FILE and self._folded[kind]:
+                self._folded[kind] += later._folded[kind]
+            elif self._kept_by_code[code] < MAX_PROBLEMS_PER_CODE:
+                self._kept_by_code[code] += 1
+                self._kept.append(problem)
+                self._folded[kind] = later._folded[kind]
+
     def in_order(self) -> tuple[Problem, ...]:
         """Return what was kept, by line, those of the whole file first."""
         told = (self._with_count(problem) for problem in self._kept)

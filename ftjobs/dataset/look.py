@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import add
 
+from ftjobs.dataset.findings import Findings
 from ftjobs.dataset.formats import check_example, example_texts
 from ftjobs.dataset.plain import PlainBlock, plain_block
-from ftjobs.dataset.problems import Place, Problem
+from ftjobs.dataset.problems import Place
 from ftjobs.dataset.reading import Block, Parser, too_deep
 from ftjobs.dataset.rules import CHAT, Rules
 from ftjobs.dataset.tokens import (
@@ -25,14 +26,14 @@ from ftjobs.ranges import Range
 
 @dataclass(slots=True)
 class Part:
-    """What a block says: its examples, their problems in line order, and dataset tokens cut to the limit.
+    """What a block says: its examples, what was found in them, and dataset tokens cut to the limit.
 
     `lengths` are how many examples have how many dataset tokens by the expected count, not cut; `truncated` of
     them lose `lost` tokens together. `by_speaker` are the dataset tokens of each role.
     """
 
     examples: int = 0
-    problems: list[Problem] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
     low: int = 0
     expected: int = 0
     high: int = 0
@@ -55,7 +56,7 @@ class Part:
     def _cut(self, line: int, expected: int, limit: int) -> None:
         self.truncated += 1
         self.lost += expected - limit
-        self.problems.append(
+        self.findings.add(
             Place(line).warning(
                 "truncated",
                 f"the example has about {expected:,} dataset tokens; the model's limit "
@@ -105,15 +106,16 @@ class Look:
         lines: list[int] = []
         examples: list[ExampleTexts] = []
         for line in Parser().lines(block):
-            part.problems += line.problems
+            part.findings.add(*line.problems)
             part.examples += not line.blank
             if line.example is None:
                 continue
-            part.problems += check_example(line.example, line.number, self.rules)
+            for problem in check_example(line.example, line.number, self.rules):
+                part.findings.add(problem)
             try:
                 texts = example_texts(line.example, self.rules)
             except RecursionError:
-                part.problems.append(too_deep(Place(line.number)))
+                part.findings.add(too_deep(Place(line.number)))
                 continue
             if texts is not None:
                 lines.append(line.number)

@@ -24,7 +24,7 @@ MIN_EXAMPLES = 10  # the service refuses fewer: invalid_n_examples
 ADVISED_EXAMPLES = 100  # the cost guide: 100 to 500 at least
 _UNEVEN_PCT = 50
 # So much of the file is held while it waits to be looked at.
-_BYTES_AHEAD = 12 * 1024 * 1024
+_BYTES_AHEAD = 6 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class _Whole:
         self.by_speaker: Counter[str] = Counter()
 
     def add(self, part: Part) -> None:
-        self.findings.add(*part.problems)
+        self.findings.merge(part.findings)
         self.examples += part.examples
         self.low += part.low
         self.expected += part.expected
