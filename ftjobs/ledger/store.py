@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exc, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, update
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
@@ -19,8 +19,9 @@ from ftjobs.ledger import uploads
 from ftjobs.ledger.budget import BudgetState, admit
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
-from ftjobs.ledger.rows import entry_of, entry_row, submission_of, submission_row
+from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.tables import entries, files, jobs, submissions
+from ftjobs.ledger.trails import has_entry, has_job, select_submissions, select_trails
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.money import Usd, total
 from ftjobs.periods import Period, month_of
@@ -88,7 +89,7 @@ class Ledger:
     def get(self, submission_id: str) -> Submission:
         """Return the submission as the ledger has it now; LedgerError where it has none of that id."""
         with self._transaction(writes=False) as connection:
-            found = _submissions(connection, submissions.c.id == submission_id)
+            found = select_submissions(connection, submissions.c.id == submission_id)
         if not found:
             raise LedgerError(
                 "unknown_submission",
@@ -105,12 +106,12 @@ class Ledger:
         """
         with self._transaction(writes=False) as connection:
             if reference == "last":
-                found = _submissions(connection, newest_first=True)[:1]
+                found = select_submissions(connection, newest_first=True)[:1]
             elif not reference or not reference.isprintable():
                 found = []  # an empty shell variable must not name the only job, nor can broken bytes name one
             else:
-                found = _submissions(connection, or_(submissions.c.id == reference, jobs.c.id == reference))
-                found = found or _submissions(
+                found = select_submissions(connection, or_(submissions.c.id == reference, jobs.c.id == reference))
+                found = found or select_submissions(
                     connection,
                     or_(
                         submissions.c.id.startswith(reference.upper(), autoescape=True),
@@ -186,7 +187,7 @@ class Ledger:
     def knows_submission(self, submission_id: str) -> bool:
         """Return whether a submission of this id is recorded."""
         with self._transaction(writes=False) as connection:
-            return bool(_submissions(connection, submissions.c.id == submission_id))
+            return bool(select_submissions(connection, submissions.c.id == submission_id))
 
     def owner_of(self, job_id: str) -> str | None:
         """Return the submission that the job is recorded with, None where it is not recorded."""
@@ -198,7 +199,7 @@ class Ledger:
     def settle(self, submission_id: str, price: BillingPrice, *, now: datetime) -> Entry | None:
         """Write what is missing between the bill and what settling wrote; return it, None for nothing."""
         with self._transaction(writes=True) as connection:
-            trail = _trails(connection, submissions.c.id == submission_id)[0]
+            trail = select_trails(connection, submissions.c.id == submission_id)[0]
             if trail.submission.job is None:
                 return None
             entry = billed_entry(trail, trail.submission.job, price, now=now)
@@ -218,26 +219,26 @@ class Ledger:
         """Return the trails of these submission ids, of all where none is given, oldest first."""
         with self._transaction(writes=False) as connection:
             where = submissions.c.id.in_(list(references)) if references else None
-            return _trails(connection, where)
+            return select_trails(connection, where)
 
     def unsettled(self) -> list[Trail]:
         """Return what still needs the service: no bill yet and no void, unless a job turned up all the same."""
         with self._transaction(writes=False) as connection:
-            created_nothing = and_(_has_entry("void"), ~_has_job())
-            return _trails(connection, and_(~_has_entry(*_BILLED_SIDE), ~created_nothing))
+            created_nothing = and_(has_entry("void"), ~has_job())
+            return select_trails(connection, and_(~has_entry(*_BILLED_SIDE), ~created_nothing))
 
     def trails_in(self, period: Period | None) -> list[Trail]:
         """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one."""
         with self._transaction(writes=False) as connection:
             if period is None:
-                return _trails(connection, ~_has_entry("void"))
-            billed_in = _has_entry(*_BILLED_SIDE, since=period.start, before=period.end)
+                return select_trails(connection, ~has_entry("void"))
+            billed_in = has_entry(*_BILLED_SIDE, since=period.start, before=period.end)
             began = or_(
-                _has_entry("estimate", before=period.end),
-                and_(~_has_entry("estimate"), submissions.c.recorded_at < period.end),
+                has_entry("estimate", before=period.end),
+                and_(~has_entry("estimate"), submissions.c.recorded_at < period.end),
             )
-            settled = _has_entry(*_SETTLING, before=period.end)
-            return _trails(connection, or_(billed_in, and_(began, ~settled)))
+            settled = has_entry(*_SETTLING, before=period.end)
+            return select_trails(connection, or_(billed_in, and_(began, ~settled)))
 
     # Files
 
@@ -287,7 +288,7 @@ class Ledger:
     # Inside a transaction
 
     def _holder(self, connection: Connection, key: str) -> Submission | None:
-        found = _submissions(connection, and_(submissions.c.key == key, submissions.c.holds_key == 1))
+        found = select_submissions(connection, and_(submissions.c.key == key, submissions.c.holds_key == 1))
         return found[0] if found else None
 
     def _budget(self, connection: Connection, limit: Usd, month: Period) -> BudgetState:
@@ -298,7 +299,7 @@ class Ledger:
                 entries.c.occurred_at < month.end,
             )
         ).scalar_one()
-        unsettled = _trails(connection, ~_has_entry(*_SETTLING))
+        unsettled = select_trails(connection, ~has_entry(*_SETTLING))
         return BudgetState(limit, Usd(billed), total([trail.commitment for trail in unsettled]))
 
     def _close(
@@ -312,28 +313,13 @@ class Ledger:
         now: datetime,
     ) -> None:
         _change(connection, submission_id, _OPEN, state=state, holds_key=0, error_code=code, error_message=message)
-        trail = _trails(connection, submissions.c.id == submission_id)[0]
+        trail = select_trails(connection, submissions.c.id == submission_id)[0]
         if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):
             _append(connection, entry)
 
     def _update(self, submission_id: str, **values: object) -> None:
         with self._transaction(writes=True) as connection:
             _change(connection, submission_id, _OPEN, **values)
-
-
-def _has_entry(*kinds: str, since: datetime | None = None, before: datetime | None = None) -> ColumnElement[bool]:
-    its = entries.alias()  # by another name, so that a query over entries can ask this too
-    conditions = [its.c.submission_id == submissions.c.id, its.c.kind.in_(kinds)]
-    if since is not None:
-        conditions.append(its.c.occurred_at >= since)
-    if before is not None:
-        conditions.append(its.c.occurred_at < before)
-    return exists().where(*conditions)
-
-
-def _has_job() -> ColumnElement[bool]:
-    its = jobs.alias()
-    return exists().where(its.c.submission_id == submissions.c.id)
 
 
 def _change(connection: Connection, submission_id: str, states: Set[str], **values: object) -> None:
@@ -354,7 +340,7 @@ def _append(connection: Connection, entry: Entry) -> None:
 
 def _attach(connection: Connection, submission_id: str, job: Job, now: datetime) -> None:
     raw = json.dumps(job.raw, sort_keys=True)
-    known = _submissions(connection, submissions.c.id == submission_id)[0].job
+    known = select_submissions(connection, submissions.c.id == submission_id)[0].job
     if known is None:
         connection.execute(insert(jobs).values(id=job.id, submission_id=submission_id, raw=raw, seen_at=now))
         connection.execute(
@@ -376,31 +362,8 @@ def _free_key(connection: Connection, submission_id: str) -> None:
     """Free the key of a job that failed; a twin that lives on holds it from now on."""
     connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=0))
     key = select(submissions.c.key).where(submissions.c.id == submission_id).scalar_subquery()
-    same_content = _submissions(connection, submissions.c.key == key)
+    same_content = select_submissions(connection, submissions.c.key == key)
     is_held = connection.execute(select(submissions.c.id).filter_by(key=key, holds_key=1)).first()
     heir = next((each for each in same_content if each.job and not each.job.failed), None)
     if heir and not is_held:
         connection.execute(update(submissions).where(submissions.c.id == heir.id).values(holds_key=1))
-
-
-def _submissions(
-    connection: Connection, where: ColumnElement[bool] | None = None, *, newest_first: bool = False
-) -> list[Submission]:
-    query = select(submissions, jobs.c.raw).outerjoin(jobs, jobs.c.submission_id == submissions.c.id)
-    if where is not None:
-        query = query.where(where)
-    order = (submissions.c.recorded_at, submissions.c.id)
-    query = query.order_by(*(column.desc() for column in order)) if newest_first else query.order_by(*order)
-    return [submission_of(row) for row in connection.execute(query).mappings()]
-
-
-def _trails(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Trail]:
-    found = {submission.id: Trail(submission, ()) for submission in _submissions(connection, where)}
-    query = select(entries).join(submissions)
-    if where is not None:
-        query = query.where(where)
-    for row in connection.execute(query.order_by(entries.c.id)).mappings():
-        entry = entry_of(row)
-        trail = found[entry.submission_id]
-        found[entry.submission_id] = replace(trail, entries=(*trail.entries, entry))
-    return list(found.values())

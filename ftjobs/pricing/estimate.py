@@ -13,12 +13,11 @@ from ftjobs.errors import UsageError
 from ftjobs.jobs.quote import Quote
 from ftjobs.models.names import ModelName
 from ftjobs.money import Usd
-from ftjobs.pricing.prices import USER_LIST, Price
+from ftjobs.pricing.prices import OLD_DAYS, USER_LIST, Price
 from ftjobs.ranges import Range
 
 MIN_EPOCHS, MAX_EPOCHS = 1, 50
 _NEAR_DAYS = 90
-_OLD_DAYS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +185,10 @@ def _about_price(price: Price | None, model: ModelName, on: date, *, list_is_for
             f"The price list {price.price_list} is of OpenAI's own service, and this service may charge"
             " otherwise: add a [[price]] table."
         )
-    if price.read_on is not None and (on - price.read_on).days > _OLD_DAYS:
+    age_days = price.days_since_read(on)
+    if age_days is not None and age_days > OLD_DAYS:
         yield (
-            f"The price list {price.price_list} was last read on {price.read_on}, {(on - price.read_on).days}"
+            f"The price list {price.price_list} was last read on {price.read_on}, {age_days}"
             " days ago: compare it with the service's own page, and add a [[price]] table where it differs."
         )
 

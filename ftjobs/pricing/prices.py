@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.resources import files
@@ -15,23 +15,31 @@ from ftjobs.money import Usd, UsdPer1M
 
 USER_LIST = "user"
 _TOO_DEAR = Usd.parse("10000")  # a slip of the decimal point; also keeps any cost within the ledger's integers
+_INFERENCE = ("", "batch_", "base_", "base_batch_")
 _AMOUNTS = (
     "training_usd_per_1m",
     "training_usd_per_hour",
-    "input_usd_per_1m",
-    "cached_input_usd_per_1m",
-    "output_usd_per_1m",
-    "batch_input_usd_per_1m",
-    "batch_cached_input_usd_per_1m",
-    "batch_output_usd_per_1m",
+    *(f"{of}{kind}_usd_per_1m" for of in _INFERENCE for kind in ("input", "cached_input", "output")),
 )
-_KEYS = ("model", *_AMOUNTS, "effective_from", "profile", "source")
+_KEYS = ("model", *_AMOUNTS, "effective_from", "profile", "source", "base_source")
+OLD_DAYS = 180  # a list that nobody compared with its page for so long is said to be old
+
+
+@dataclass(frozen=True, slots=True)
+class InferencePrice:
+    """What using a model costs, in USD per 1M tokens; None is an amount that is unknown."""
+
+    input: UsdPer1M | None
+    cached_input: UsdPer1M | None
+    output: UsdPer1M | None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """What one model costs by one price list; None is an amount or a day that is unknown.
 
+    `tuned` is inference on a model that was fine-tuned from it, `base` inference on the model itself; each has its
+    price in batches. `base_source` says where the latter two are from, None where `source` covers them.
     `effective_from` is the first day, inclusive; `profile` None means every profile. An `illustrative` price
     is for comparison and must not gate spending.
     """
@@ -40,17 +48,20 @@ class Price:
     price_list: str
     training_usd_per_1m: UsdPer1M | None
     training_usd_per_hour: Usd | None
-    input_usd_per_1m: UsdPer1M | None
-    cached_input_usd_per_1m: UsdPer1M | None
-    output_usd_per_1m: UsdPer1M | None
-    batch_input_usd_per_1m: UsdPer1M | None
-    batch_cached_input_usd_per_1m: UsdPer1M | None
-    batch_output_usd_per_1m: UsdPer1M | None
+    tuned: InferencePrice
+    tuned_batch: InferencePrice
+    base: InferencePrice
+    base_batch: InferencePrice
     effective_from: date | None
     profile: str | None
     source: str
     read_on: date | None
     illustrative: bool = False
+    base_source: str | None = None
+
+    def days_since_read(self, on: date) -> int | None:
+        """Return how old the reading is on the day `on`, None for a price of the user's own."""
+        return None if self.read_on is None else (on - self.read_on).days
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +90,19 @@ class PriceBook:
                 next_step=f"Did you mean {guess}?" if guess else f"Use one of {', '.join(self.price_lists)}.",
                 price_list=price_list,
             )
+        return self._in_force(model, profile, on, {USER_LIST, price_list})
+
+    def by_list(self, model: str, *, profile: str, on: date) -> Mapping[str, Price]:
+        """Return what each list alone says of the model on that day; lists that are silent are left out."""
+        found = {name: self._in_force(model, profile, on, {name}) for name in self.price_lists}
+        return {name: price for name, price in found.items() if price is not None}
+
+    def _in_force(self, model: str, profile: str, on: date, lists: Set[str]) -> Price | None:
         held = [
             price
             for price in reversed(self.prices)  # max() keeps the first of equals: the nearer table
             if price.model == model
-            and price.price_list in (USER_LIST, price_list)
+            and price.price_list in lists
             and price.profile in (None, profile)
             and (price.effective_from is None or price.effective_from <= on)
         ]
@@ -129,17 +148,24 @@ def _price(table: RawTable, *, price_list: str, read_on: date | None = None, ill
         price_list=price_list,
         training_usd_per_1m=_rate(table, "training_usd_per_1m"),
         training_usd_per_hour=_usd(table, "training_usd_per_hour"),
-        input_usd_per_1m=_rate(table, "input_usd_per_1m"),
-        cached_input_usd_per_1m=_rate(table, "cached_input_usd_per_1m"),
-        output_usd_per_1m=_rate(table, "output_usd_per_1m"),
-        batch_input_usd_per_1m=_rate(table, "batch_input_usd_per_1m"),
-        batch_cached_input_usd_per_1m=_rate(table, "batch_cached_input_usd_per_1m"),
-        batch_output_usd_per_1m=_rate(table, "batch_output_usd_per_1m"),
+        tuned=_inference(table, ""),
+        tuned_batch=_inference(table, "batch_"),
+        base=_inference(table, "base_"),
+        base_batch=_inference(table, "base_batch_"),
         effective_from=_day(table, "effective_from"),
         profile=_text(table, "profile"),
         source=_text(table, "source") or table.origin,
         read_on=read_on,
         illustrative=illustrative,
+        base_source=_text(table, "base_source"),
+    )
+
+
+def _inference(table: RawTable, of: str) -> InferencePrice:
+    return InferencePrice(
+        input=_rate(table, f"{of}input_usd_per_1m"),
+        cached_input=_rate(table, f"{of}cached_input_usd_per_1m"),
+        output=_rate(table, f"{of}output_usd_per_1m"),
     )
 
 

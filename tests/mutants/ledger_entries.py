@@ -103,7 +103,7 @@ ENTRIES = (
         "the one transaction",
         _STORE,
         """        with self._transaction(writes=True) as connection:
-            trail = _trails(connection, submissions.c.id == submission_id)[0]
+            trail = select_trails(connection, submissions.c.id == submission_id)[0]
             if trail.submission.job is None:""",
         """        trail = self.trails([submission_id])[0]
         with self._transaction(writes=True) as connection:
@@ -233,7 +233,7 @@ ENTRIES = (
         "first-instant-in-both-months",
         f"{_MONTH}: an entry belongs to one UTC month",
         "the open end in the query of a month's jobs",
-        _STORE,
+        "ftjobs/ledger/trails.py",
         "        conditions.append(its.c.occurred_at < before)",
         "        conditions.append(its.c.occurred_at <= before)",
         ("tests/contract/test_ledger_months.py::test_a_submission_of_the_first_instant_belongs_to_the_new_month",),
@@ -279,9 +279,9 @@ ENTRIES = (
         f"{_COMMITTED}: every commitment counts against the current month",
         "those of earlier months",
         _STORE,
-        "        unsettled = _trails(connection, ~_has_entry(*_SETTLING))",
-        "        unsettled = _trails(\n"
-        "            connection, and_(~_has_entry(*_SETTLING), submissions.c.recorded_at >= month.start)\n"
+        "        unsettled = select_trails(connection, ~has_entry(*_SETTLING))",
+        "        unsettled = select_trails(\n"
+        "            connection, and_(~has_entry(*_SETTLING), submissions.c.recorded_at >= month.start)\n"
         "        )",
         (f"{_RECORDING}::test_every_commitment_counts_against_this_month_but_only_its_own_bills",),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from ftjobs.config import RawTable
 from ftjobs.errors import ConfigError
 from ftjobs.money import Usd, UsdPer1M
-from ftjobs.pricing.prices import Price, PriceBook, load_prices
+from ftjobs.pricing.prices import InferencePrice, Price, PriceBook, load_prices
 
 MINI = "gpt-4o-mini-2024-07-18"
 TODAY = date(2027, 6, 1)
@@ -53,11 +52,47 @@ def training(prices: PriceBook, **arguments: Any) -> str | None:
 )
 def test_the_last_official_table_ships(model: str, amounts: list[str | None]) -> None:
     price = find(book(), model=model)
-    per_1m = [getattr(price, field.name) for field in fields(Price) if field.name.endswith("_per_1m")]
+    of_use = [(use.input, use.cached_input, use.output) for use in (price.tuned, price.tuned_batch)]
+    per_1m = [price.training_usd_per_1m, *of_use[0], *of_use[1]]
     assert [None if rate is None else rate.plain() for rate in per_1m] == amounts
     assert (price.price_list, price.read_on, price.effective_from) == ("openai", date(2026, 11, 22), None)
     assert "late 2025" in price.source
     assert not price.illustrative
+
+
+@pytest.mark.parametrize(
+    ("model", "amounts"),
+    [
+        ("gpt-4.1-2025-04-14", ["2.00", "0.50", "8.00"]),
+        ("gpt-4.1-mini-2025-04-14", ["0.40", "0.10", "1.60"]),
+        ("gpt-4.1-nano-2025-04-14", ["0.10", "0.025", "0.40"]),
+        ("gpt-4o-2024-08-06", ["2.50", "1.25", "10.00"]),
+        (MINI, ["0.15", "0.075", "0.60"]),
+    ],
+)
+def test_what_the_base_model_costs_is_from_third_parties_and_says_so(model: str, amounts: list[str]) -> None:
+    price = find(book(), model=model)
+    rates = (price.base.input, price.base.cached_input, price.base.output)
+    assert [rate.plain() for rate in rates if rate] == amounts
+    assert "third parties" in (price.base_source or "")
+    assert price.base_batch == InferencePrice(None, None, None)
+
+
+def test_the_guide_prices_a_model_and_what_is_tuned_from_it_alike() -> None:
+    listed = [price for price in book().prices if price.price_list == "guide-2026"]
+    assert all(price.base == price.tuned and price.tuned.input is not None for price in listed)
+
+
+def test_each_list_says_its_own_price() -> None:
+    said = book(user(), user(training_usd_per_1m="9.00", profile="azure-eu")).by_list(
+        MINI, profile="openai", on=TODAY
+    )
+    assert {name: price.training_usd_per_1m for name, price in said.items()} == {
+        "openai": UsdPer1M.parse("3.00"),
+        "guide-2026": UsdPer1M.parse("1.00"),
+        "user": UsdPer1M.parse("2.00"),
+    }
+    assert book().by_list("gpt-9", profile="openai", on=TODAY) == {}
 
 
 def test_reinforcement_is_priced_by_the_hour() -> None:
@@ -76,7 +111,7 @@ def test_the_guide_list_is_illustrative_and_names_snapshots() -> None:
     for model, amounts in expected.items():
         price = listed[model]
         assert price.illustrative
-        rates = (price.training_usd_per_1m, price.input_usd_per_1m, price.output_usd_per_1m)
+        rates = (price.training_usd_per_1m, price.tuned.input, price.tuned.output)
         assert rates == tuple(UsdPer1M.parse(amount) for amount in amounts)
 
 

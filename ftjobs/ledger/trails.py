@@ -1,0 +1,55 @@
+"""What the ledger's transactions ask: submissions with their jobs, and whole trails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, exists, select
+
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.rows import entry_of, submission_of
+from ftjobs.ledger.tables import entries, jobs, submissions
+
+
+def has_entry(*kinds: str, since: datetime | None = None, before: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a submission has an entry of these kinds that occurred within the bounds."""
+    its = entries.alias()  # by another name, so that a query over entries can ask this too
+    conditions = [its.c.submission_id == submissions.c.id, its.c.kind.in_(kinds)]
+    if since is not None:
+        conditions.append(its.c.occurred_at >= since)
+    if before is not None:
+        conditions.append(its.c.occurred_at < before)
+    return exists().where(*conditions)
+
+
+def has_job() -> ColumnElement[bool]:
+    """Return the condition that a submission has a job."""
+    its = jobs.alias()
+    return exists().where(its.c.submission_id == submissions.c.id)
+
+
+def select_submissions(
+    connection: Connection, where: ColumnElement[bool] | None = None, *, newest_first: bool = False
+) -> list[Submission]:
+    """Return the submissions that fulfil the condition, with their jobs, oldest first unless told otherwise."""
+    query = select(submissions, jobs.c.raw).outerjoin(jobs, jobs.c.submission_id == submissions.c.id)
+    if where is not None:
+        query = query.where(where)
+    order = (submissions.c.recorded_at, submissions.c.id)
+    query = query.order_by(*(column.desc() for column in order)) if newest_first else query.order_by(*order)
+    return [submission_of(row) for row in connection.execute(query).mappings()]
+
+
+def select_trails(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Trail]:
+    """Return the trails of the submissions that fulfil the condition, all without one; oldest first."""
+    found = {submission.id: Trail(submission, ()) for submission in select_submissions(connection, where)}
+    query = select(entries).join(submissions)
+    if where is not None:
+        query = query.where(where)
+    for row in connection.execute(query.order_by(entries.c.id)).mappings():
+        entry = entry_of(row)
+        trail = found[entry.submission_id]
+        found[entry.submission_id] = replace(trail, entries=(*trail.entries, entry))
+    return list(found.values())
