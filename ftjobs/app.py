@@ -14,8 +14,9 @@ import platformdirs
 
 from ftjobs import logs
 from ftjobs.ambient import Ambient
-from ftjobs.config import DEFAULT, Secret, Settings, api_key, load_settings
+from ftjobs.config import DEFAULT, Settings, load_settings
 from ftjobs.errors import ConfigError
+from ftjobs.keys import Secret, api_key
 from ftjobs.provider.profiles import Profile, choose_profile
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 import httpx2
 import openai
 
-from ftjobs.config import Secret
 from ftjobs.errors import UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import DAMAGED, Job, parse_job
+from ftjobs.keys import Secret
 from ftjobs.provider.outcomes import (
     Again,
     Answer,

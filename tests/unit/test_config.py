@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ftjobs.config import RawTable, Secret, Settings, api_key, load_settings
+from ftjobs.config import RawTable, Settings, load_settings
 from ftjobs.errors import ConfigError
+from ftjobs.keys import Secret, api_key
 from ftjobs.money import Usd
 
 

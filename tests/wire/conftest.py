@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ftjobs.config import Secret
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
+from ftjobs.keys import Secret
 from ftjobs.money import UsdPer1M
 from ftjobs.provider.api import Api
 from ftjobs.provider.profiles import Profile

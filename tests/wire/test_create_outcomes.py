@@ -13,7 +13,7 @@ import httpx2
 import pytest
 import respx
 
-from ftjobs.config import Secret
+from ftjobs.keys import Secret
 from ftjobs.provider.api import Api
 from ftjobs.provider.outcomes import Created, NotNow, Outcome, Rejected, Uncertain
 from ftjobs.provider.profiles import Profile

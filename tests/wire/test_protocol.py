@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from ftjobs.ambient import Ambient
-from ftjobs.config import Secret
 from ftjobs.errors import LedgerError, RejectedError, SpendRefusedError, UnavailableError, UncertainError
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
+from ftjobs.keys import Secret
 from ftjobs.ledger.engine import ledger_path
 from ftjobs.ledger.orphans import orphans_path, take_in_orphans
 from ftjobs.ledger.store import Ledger
