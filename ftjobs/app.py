@@ -17,10 +17,11 @@ from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
 from ftjobs.errors import ConfigError
 from ftjobs.keys import Secret, api_key
-from ftjobs.provider.profiles import Profile, choose_profile
+from ftjobs.provider.profiles import Profile, choose_profile, require_profile_name
 
 if TYPE_CHECKING:
     from ftjobs.dataset.cache import SurveyCache
+    from ftjobs.ledger.budget import Limit
     from ftjobs.ledger.entries import Trail
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
@@ -105,6 +106,21 @@ class App:
 
         return load_prices(self.settings.price_tables)
 
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """The monthly budgets of the settings; ConfigError for one of a profile that does not exist."""
+        from ftjobs.ledger.budget import Limit
+
+        settings = self.settings
+        for name in settings.budget_profiles:
+            require_profile_name(name, settings, key=f"budget.profiles.{name}")
+        whole = () if settings.budget_monthly_usd is None else (Limit(settings.budget_monthly_usd),)
+        return (
+            *whole,
+            *(Limit(usd, profile=name) for name, usd in settings.budget_profiles.items()),
+            *(Limit(usd, tag=_tag(text)) for text, usd in settings.budget_tags.items()),
+        )
+
     @property
     def surveys(self) -> SurveyCache:
         """Where surveys are kept from one command to the next."""
@@ -162,6 +178,11 @@ class App:
                 account=account,
             )
         return profile
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
 
 
 @contextmanager

@@ -52,6 +52,8 @@ class Settings:
     confirm_above_usd: Usd = _FIVE_DOLLARS
     price_list: str = "openai"
     budget_monthly_usd: Usd | None = None
+    budget_profiles: Mapping[str, Usd] = field(default_factory=dict)
+    budget_tags: Mapping[str, Usd] = field(default_factory=dict)
     log: Literal["human", "json"] = "human"
     openai_base_url: str | None = None
     openai_organization: str | None = None
@@ -89,6 +91,19 @@ def _usd(value: object) -> Usd:
     return Usd.parse(str(value))
 
 
+def _usd_by_name(value: object) -> Mapping[str, Usd]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {_text(name): _usd(amount) for name, amount in value.items()}
+
+
+def _usd_by_tag(value: object) -> Mapping[str, Usd]:
+    found = _usd_by_name(value)
+    if not all(name.partition("=")[0] and "=" in name for name in found):
+        raise ValueError
+    return found
+
+
 def _log_style(value: object) -> str:
     if value not in ("human", "json"):
         raise ValueError
@@ -108,6 +123,8 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "confirm_above_usd": _USD,
     "price_list": _TEXT,
     "budget.monthly_usd": _USD,
+    "budget.profiles": _Kind(_usd_by_name, 'a table of amounts in USD, like openai = "100.00"'),
+    "budget.tags": _Kind(_usd_by_tag, 'a table of amounts in USD, like "team=search" = "50.00"'),
     "log": _Kind(_log_style, '"human" or "json"'),
 }
 
@@ -157,7 +174,10 @@ def load_settings(
     origins = dict.fromkeys((*map(field_of, _KINDS), *_OPENAI_VARIABLES.values()), DEFAULT)
 
     def settle(name: str, value: object, origin: str, kind: _Kind) -> None:
-        values[field_of(name)] = _parsed(name, value, origin, kind)
+        parsed = _parsed(name, value, origin, kind)
+        if isinstance(parsed, Mapping):  # a nearer file adds to a table, and wins where both name the same
+            parsed = {**values.get(field_of(name), {}), **parsed}
+        values[field_of(name)] = parsed
         origins[field_of(name)] = origin
 
     for file in files:

@@ -28,12 +28,11 @@ def ledger(
     now = app.ambient.now()
     chosen = _period(period, app_month=month_of(now) if month else None, last=month_of(now))
     found = report(app.ledger.trails_in(chosen), chosen)
+    budgets = app.ledger.budgets(app.limits, month_of(now))
     if given.json:
-        print_json(month_json(found, sandbox=given.sandbox))
-        return
-    limit = app.settings.budget_monthly_usd
-    budget = app.ledger.budget(limit, month_of(now)) if limit is not None else None
-    print(given.spelled(month_text(found, budget=budget, width=width())))
+        print_json(month_json(found, budgets=budgets, sandbox=given.sandbox))
+    else:
+        print(given.spelled(month_text(found, budgets=budgets, width=width())))
 
 
 def _period(text: str | None, *, app_month: Period | None, last: Period) -> Period | None:

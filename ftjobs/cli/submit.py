@@ -157,7 +157,7 @@ def _submit(
             order_of(request, files, estimate, on=today),
             session,
             consent=lambda: _consent(app, given, estimate, high, limits),
-            monthly_limit=app.settings.budget_monthly_usd,
+            limits=app.limits,
             hooks=stack.enter_context(_hooks(given, files.training.bytes)),
         )
     _show(done, given, estimate)
@@ -277,8 +277,9 @@ def _show(done: Submitted, given: Globals, estimate: Estimate | None) -> None:
     from ftjobs.reports.estimate import estimate_json
     from ftjobs.reports.submission import submission_json, submission_text
 
-    if done.budget is not None and done.budget.warns:
-        say(f"note: {done.budget.sentence()}", given)
+    for budget in done.budgets:
+        if budget.warns:
+            say(f"note: {budget.sentence()}", given)
     if given.json:
         fuller = estimate_json(estimate) if estimate and not done.reused else None
         print_json(submission_json(done.submission, reused=done.reused, sandbox=given.sandbox, estimate=fuller))

@@ -9,25 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, exc, insert, or_, select, update
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger import uploads
-from ftjobs.ledger.budget import BudgetState, admit
+from ftjobs.ledger.budget import BudgetState, Limit, admit
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.rows import entry_row, submission_row
+from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
 from ftjobs.ledger.trails import has_entry, has_job, select_submissions, select_trails
 from ftjobs.ledger.uploads import UploadUnderWay
-from ftjobs.money import Usd, total
 from ftjobs.periods import Period, month_of
 
-_BILLED_SIDE = ("billed", "adjustment")
-_SETTLING = ("void", *_BILLED_SIDE)
 _OPEN = frozenset({"recorded", "sending", "uncertain"})
 
 
@@ -37,7 +35,7 @@ class Recorded:
 
     submission: Submission
     is_new: bool
-    budget: BudgetState | None = None
+    budgets: tuple[BudgetState, ...] = ()
 
 
 class Ledger:
@@ -60,11 +58,11 @@ class Ledger:
 
     # Submissions
 
-    def record(self, submission: Submission, *, monthly_limit: Usd | None) -> Recorded:
+    def record(self, submission: Submission, *, limits: Sequence[Limit] = ()) -> Recorded:
         """Commit a submission with its estimate entry before anything is paid, or answer with the key's holder.
 
-        The budget is checked in the same transaction, so parallel submits cannot overspend together;
-        SpendRefusedError where the high estimate does not fit.
+        The budgets that cover it are checked in the same transaction, so parallel submits cannot overspend
+        together; SpendRefusedError where the high estimate does not fit into one of them.
         """
         if submission.quote is None:
             raise ValueError("a submission is recorded with its quote")
@@ -72,14 +70,13 @@ class Ledger:
         with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
-            budget = None
-            if monthly_limit is not None:
-                state = self._budget(connection, monthly_limit, month_of(now))
-                budget = admit(state, submission.quote.cost.high)
+            covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
+            states = budget_states(connection, covering, month_of(now))
+            budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
             connection.execute(insert(submissions), submission_row(submission))
             _append(connection, estimate_entry(submission.id, submission.quote, occurred_at=now, recorded_at=now))
             reach("submission.recording")
-            return Recorded(submission, is_new=True, budget=budget)
+            return Recorded(submission, is_new=True, budgets=budgets)
 
     def holder(self, key: str) -> Submission | None:
         """Return the live or succeeded submission of this content, None where there is none."""
@@ -208,10 +205,10 @@ class Ledger:
                 reach("bill.settling")
             return entry
 
-    def budget(self, limit: Usd, month: Period) -> BudgetState:
-        """Return the month's budget as it stands."""
+    def budgets(self, limits: Sequence[Limit], month: Period) -> list[BudgetState]:
+        """Return the month's budgets as they stand, in the order of the limits."""
         with self._transaction(writes=False) as connection:
-            return self._budget(connection, limit, month)
+            return budget_states(connection, limits, month)
 
     # Trails
 
@@ -225,19 +222,19 @@ class Ledger:
         """Return what still needs the service: no bill yet and no void, unless a job turned up all the same."""
         with self._transaction(writes=False) as connection:
             created_nothing = and_(has_entry("void"), ~has_job())
-            return select_trails(connection, and_(~has_entry(*_BILLED_SIDE), ~created_nothing))
+            return select_trails(connection, and_(~has_entry(*BILLED_SIDE), ~created_nothing))
 
     def trails_in(self, period: Period | None) -> list[Trail]:
         """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one."""
         with self._transaction(writes=False) as connection:
             if period is None:
                 return select_trails(connection, ~has_entry("void"))
-            billed_in = has_entry(*_BILLED_SIDE, since=period.start, before=period.end)
+            billed_in = has_entry(*BILLED_SIDE, since=period.start, before=period.end)
             began = or_(
                 has_entry("estimate", before=period.end),
                 and_(~has_entry("estimate"), submissions.c.recorded_at < period.end),
             )
-            settled = has_entry(*_SETTLING, before=period.end)
+            settled = has_entry(*SETTLING, before=period.end)
             return select_trails(connection, or_(billed_in, and_(began, ~settled)))
 
     # Files
@@ -290,17 +287,6 @@ class Ledger:
     def _holder(self, connection: Connection, key: str) -> Submission | None:
         found = select_submissions(connection, and_(submissions.c.key == key, submissions.c.holds_key == 1))
         return found[0] if found else None
-
-    def _budget(self, connection: Connection, limit: Usd, month: Period) -> BudgetState:
-        billed = connection.execute(
-            select(func.coalesce(func.sum(entries.c.amount_nano_usd), 0)).where(
-                entries.c.kind.in_(_BILLED_SIDE),
-                entries.c.occurred_at >= month.start,
-                entries.c.occurred_at < month.end,
-            )
-        ).scalar_one()
-        unsettled = select_trails(connection, ~has_entry(*_SETTLING))
-        return BudgetState(limit, Usd(billed), total([trail.commitment for trail in unsettled]))
 
     def _close(
         self,

@@ -101,6 +101,23 @@ def choose_profile(settings: Settings, name: str | None = None) -> Profile:
     return _checked(_bundled(chosen, settings))
 
 
+def require_profile_name(name: str, settings: Settings, *, key: str) -> None:
+    """Raise ConfigError for the setting `key` unless `name` is a profile: it would apply to nothing, unseen."""
+    known = _names(settings)
+    if name not in known:
+        close = nearest(name, known)
+        raise ConfigError(
+            "unknown_profile",
+            f"There is no profile {name!r}, which {key} is about.",
+            next_step=f"Did you mean {close}?" if close else f"Use one of: {', '.join(known)}.",
+            key=key,
+        )
+
+
+def _names(settings: Settings) -> list[str]:
+    return ["openai", "generic", "sandbox", *settings.profile_tables]
+
+
 def _bundled(name: str, settings: Settings) -> Profile:
     match name:
         case "sandbox":
@@ -118,7 +135,7 @@ def _bundled(name: str, settings: Settings) -> Profile:
                 )
             profile = Profile("generic", settings.openai_base_url)
         case _:
-            known = ["openai", "generic", "sandbox", *settings.profile_tables]
+            known = _names(settings)
             close = nearest(name, known)
             raise UsageError(
                 "unknown_profile",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +14,8 @@ from ftjobs.reports.jobs import job_json, jobs_text
 from ftjobs.reports.numbers import count
 
 
-def month_json(report: MonthReport, *, sandbox: bool) -> dict[str, Any]:
-    """Return `ftjobs.ledger/1`."""
+def month_json(report: MonthReport, *, budgets: Sequence[BudgetState] = (), sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.ledger/1`; the budgets are the current month's, whatever the period."""
     totals = report.totals
     return envelope(
         "ledger",
@@ -39,11 +40,24 @@ def month_json(report: MonthReport, *, sandbox: bool) -> dict[str, Any]:
             "commitment_usd": totals.commitment,
             "unknown_billed_jobs": totals.unknown_billed_jobs,
         },
+        budgets=[_budget_json(budget) for budget in budgets],
     )
 
 
-def month_text(report: MonthReport, *, budget: BudgetState | None, width: int | None) -> str:
-    """Return the jobs of the period, its totals, what is open, the budget and the digest."""
+def _budget_json(budget: BudgetState) -> dict[str, Any]:
+    return {
+        "profile": budget.limit.profile,
+        "tag": budget.limit.tag_text,
+        "limit_usd": budget.limit.usd,
+        "billed_usd": budget.billed,
+        "commitment_usd": budget.committed,
+        "headroom_usd": budget.headroom,
+        "warns": budget.warns,
+    }
+
+
+def month_text(report: MonthReport, *, budgets: Sequence[BudgetState] = (), width: int | None) -> str:
+    """Return the jobs of the period, its totals, what is open, the current month's budgets and the digest."""
     totals = report.totals
     pct = (
         f" ({'' if totals.variance_pct.startswith('-') else '+'}{totals.variance_pct}%)"
@@ -65,8 +79,7 @@ def month_text(report: MonthReport, *, budget: BudgetState | None, width: int | 
             f"{count(totals.unsettled_jobs, 'job')} unsettled{unknown}, up to {totals.commitment.display()} "
             "committed; `ftjobs status` asks the service"
         )
-    if budget is not None:
-        lines.append(budget.sentence())
+    lines.extend(budget.sentence() for budget in budgets)
     lines.append(f"digest {report.digest[:16]}")
     return "\n".join(lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,10 +13,9 @@ from ftjobs.failpoints import reach
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import State, Submission, new_id
-from ftjobs.ledger.budget import BudgetState
+from ftjobs.ledger.budget import BudgetState, Limit
 from ftjobs.ledger.locks import submission_lock
 from ftjobs.logs import get_logger
-from ftjobs.money import Usd
 from ftjobs.workflows.adoption import claim
 from ftjobs.workflows.create import create, resolve
 from ftjobs.workflows.lookup import look_up
@@ -54,12 +53,12 @@ class Hooks:
 class Submitted:
     """The submission whose job stands for the order; `reused` where the job existed before this command.
 
-    `budget` is the month's state after this commitment, None without a limit or where nothing was recorded.
+    `budgets` are the month's states after this commitment; none without a limit, or where nothing was recorded.
     """
 
     submission: Submission
     reused: bool
-    budget: BudgetState | None = None
+    budgets: tuple[BudgetState, ...] = ()
 
 
 def submit(
@@ -67,7 +66,7 @@ def submit(
     session: Session,
     *,
     consent: Callable[[], None],
-    monthly_limit: Usd | None = None,
+    limits: Sequence[Limit] = (),
     hooks: Hooks | None = None,
 ) -> Submitted:
     """Return the one job of this order, created now or found.
@@ -80,13 +79,14 @@ def submit(
     key = order.spec.content_key(session.account)
     reach("survey.done")
     while True:
-        holder, is_new, budget = ledger.holder(key), False, None
+        holder, is_new = ledger.holder(key), False
+        budgets: tuple[BudgetState, ...] = ()
         if holder is None:
             for source in filter(None, (order.training, order.validation)):
                 refuse_oversize(source, session.api.profile)
             consent()
-            recorded = ledger.record(_new_submission(order, key, session), monthly_limit=monthly_limit)
-            holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget
+            recorded = ledger.record(_new_submission(order, key, session), limits=limits)
+            holder, is_new, budgets = recorded.submission, recorded.is_new, recorded.budgets
             reach("submission.recorded")
         log.info("submission.recorded" if is_new else "submission.found", submission_id=holder.id)
         with (
@@ -102,7 +102,7 @@ def submit(
                 consent()  # it has spent nothing yet, and this command's limits may be lower
             done = _advance(current, order, session, hooks)
         if done is not None:
-            return Submitted(done.submission, done.reused, budget)
+            return Submitted(done.submission, done.reused, budgets)
         # What held the key ended without a model meanwhile, so the key is free for a new submission.
 
 

@@ -160,7 +160,7 @@ def a_job(
 def created(ledger: Ledger, number: int = 1, *, at: datetime = NOW, per_1m: str = "3.00") -> Submission:
     """Return a recorded submission whose job is running."""
     submission = a_submission(number, at=at, per_1m=per_1m)
-    ledger.record(submission, monthly_limit=None)
+    ledger.record(submission)
     ledger.attach(submission.id, a_job(number, created=at), now=at)
     return ledger.get(submission.id)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from ftjobs.ledger.budget import Limit
 from ftjobs.ledger.entries import BillingPrice
 from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
@@ -165,7 +166,7 @@ def test_an_adjustment_settles_a_job_whose_bill_the_service_never_tells(ledger: 
     assert [trail.submission.id for trail in ledger.unsettled()] == [mine.id]
     add_entry(place, mine.id, Usd.parse("1.25"))
     assert ledger.unsettled() == []
-    state = ledger.budget(Usd.parse("10.00"), month_of(NOW))
+    state = ledger.budgets([Limit(Usd.parse("10.00"))], month_of(NOW))[0]
     assert (state.billed, state.committed) == (Usd.parse("1.25"), Usd(0))
 
 
@@ -203,7 +204,7 @@ def test_a_job_that_goes_on_is_not_billed_whatever_it_counts(ledger: Ledger, sta
 
 def test_a_submission_without_a_job_is_not_billed(ledger: Ledger) -> None:
     mine = a_submission()
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     assert ledger.settle(mine.id, PRICE, now=NOW) is None
 
 
@@ -231,14 +232,15 @@ import os, signal
 from sqlalchemy import Engine, event
 from ftjobs.money import Usd
 ledger, wanted, seen = SqlitePlace(Path(sys.argv[1])).open(), int(sys.argv[2]), []
-prefixes = ["SELECT coalesce", "INSERT INTO submissions", "INSERT INTO entries"]
+prefixes = ["SELECT submissions.profile", "INSERT INTO submissions", "INSERT INTO entries"]
 
 @event.listens_for(Engine, "after_cursor_execute")
 def watch(conn, cursor, statement, parameters, context, executemany):
     if statement.startswith(prefixes[wanted - 1]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-ledger.record(a_submission(), monthly_limit=Usd.parse("10.00"))
+from ftjobs.ledger.budget import Limit
+ledger.record(a_submission(), limits=[Limit(Usd.parse("10.00"))])
 """,
         statement,
     )
@@ -246,7 +248,7 @@ ledger.record(a_submission(), monthly_limit=Usd.parse("10.00"))
     assert child.returncode == -signal.SIGKILL
     ledger = place.open()
     assert ledger.trails() == []
-    assert ledger.record(a_submission(), monthly_limit=Usd.parse("3.00")).is_new
+    assert ledger.record(a_submission(), limits=[Limit(Usd.parse("3.00"))]).is_new
 
 
 def test_readers_and_writers_in_many_processes_never_meet_a_locked_database(place: Place, crew: Crew) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.jobs.submission import State
+from ftjobs.ledger.budget import Limit
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import month_of
@@ -31,7 +32,7 @@ from tests.contract.conftest import (
 @pytest.mark.parametrize("state", ["rejected", "abandoned"])
 def test_closing_voids_the_estimate_once(ledger: Ledger, state: State) -> None:
     mine = a_submission()
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     later = NOW + timedelta(minutes=1)
     ledger.close(mine.id, state, code="no_access", message="no", now=later)
     with pytest.raises(LedgerError):
@@ -47,7 +48,7 @@ def test_closing_voids_the_estimate_once(ledger: Ledger, state: State) -> None:
 
 def test_only_one_process_can_commit_to_sending(place: Place, crew: Crew) -> None:
     mine = a_submission()
-    place.open().record(mine, monthly_limit=None)
+    place.open().record(mine)
     told = crew.race(
         """
 from ftjobs.errors import LedgerError
@@ -67,7 +68,7 @@ except LedgerError as error:
 @pytest.mark.parametrize("end", ["created", "rejected", "abandoned"])
 def test_what_was_completed_is_not_sent_marked_or_closed_any_more(ledger: Ledger, end: State) -> None:
     mine = a_submission()
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     if end == "created":
         ledger.attach(mine.id, a_job(), now=NOW)
     else:
@@ -95,7 +96,7 @@ def test_an_answer_that_was_overtaken_does_not_bring_an_ended_job_back(ledger: L
 
 def test_a_job_is_attached_once_and_then_only_refreshed(ledger: Ledger) -> None:
     mine = a_submission()
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     ledger.mark(mine.id, "uncertain", error="time-out")
     ledger.attach(mine.id, a_job(1, "queued"), now=NOW)
     ledger.attach(mine.id, a_job(1, "running"), now=NOW)
@@ -109,7 +110,7 @@ def test_a_job_is_attached_once_and_then_only_refreshed(ledger: Ledger) -> None:
 def test_a_job_that_a_submission_has_cannot_become_anothers(ledger: Ledger) -> None:
     created(ledger, 1)
     other = a_submission(2)
-    ledger.record(other, monthly_limit=None)
+    ledger.record(other)
     with pytest.raises((LedgerError, ValueError)):
         ledger.attach(other.id, a_job(1), now=NOW)
     assert ledger.get(other.id) == other
@@ -183,17 +184,17 @@ def test_a_twin_that_lives_on_holds_the_key_when_the_first_job_fails(ledger: Led
     twin = a_submission(2, key=mine.key, state="created", job=a_job(2))
     ledger.adopt(twin, replaces=None, now=NOW)
     ledger.see(a_job(1, "failed"), now=NOW)
-    answer = ledger.record(a_submission(3, key=mine.key), monthly_limit=None)
+    answer = ledger.record(a_submission(3, key=mine.key))
     assert (answer.is_new, answer.submission.id) == (False, twin.id)
     ledger.see(a_job(2, "failed"), now=NOW)
-    assert ledger.record(a_submission(3, key=mine.key), monthly_limit=None).is_new
+    assert ledger.record(a_submission(3, key=mine.key)).is_new
 
 
 def test_a_failed_job_that_is_seen_again_takes_the_key_from_nobody(ledger: Ledger) -> None:
     mine = created(ledger, 1)
     ledger.see(a_job(1, "failed"), now=NOW)
     holder = a_submission(2, key=mine.key)
-    ledger.record(holder, monthly_limit=None)
+    ledger.record(holder)
     ledger.adopt(a_submission(3, key=mine.key, state="created", job=a_job(3)), replaces=None, now=NOW)
     ledger.see(a_job(1, "failed", trained_tokens=7), now=NOW)
     assert ledger.holder(mine.key) == holder
@@ -201,14 +202,14 @@ def test_a_failed_job_that_is_seen_again_takes_the_key_from_nobody(ledger: Ledge
 
 def test_adopting_what_a_submission_would_have_created_replaces_it(ledger: Ledger) -> None:
     mine = a_submission(1)
-    ledger.record(mine, monthly_limit=Usd.parse("3.00"))
+    ledger.record(mine, limits=[Limit(Usd.parse("3.00"))])
     found = a_submission(2, key=mine.key, state="created", job=a_job(2))
     ledger.adopt(found, replaces=mine.id, now=NOW)
     assert (ledger.get(mine.id).state, trail_of(ledger, mine).voided) == ("abandoned", True)
     holder = ledger.holder(mine.key)
     assert holder is not None
     assert holder.id == found.id
-    assert ledger.budget(Usd.parse("3.00"), month_of(NOW)).headroom == Usd(0)
+    assert ledger.budgets([Limit(Usd.parse("3.00"))], month_of(NOW))[0].headroom == Usd(0)
 
 
 def test_adopting_a_known_job_again_changes_nothing(ledger: Ledger) -> None:

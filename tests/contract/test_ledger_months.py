@@ -68,7 +68,7 @@ def test_a_void_leaves_its_submission_open_in_the_months_before_it(
     ledger: Ledger, voided_at: datetime, october: list[tuple[str, str]], november: list[tuple[str, str]]
 ) -> None:
     mine = a_submission(at=OCTOBER.start)
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     ledger.close(mine.id, "abandoned", code="x", message="no", now=voided_at)
     assert (listed(ledger, OCTOBER), listed(ledger, NOVEMBER)) == (october, november)
 
@@ -106,7 +106,7 @@ def test_all_of_time_lists_every_job_but_what_was_voided_in_the_order_of_recordi
     for number, at in ((2, NOVEMBER.start), (1, OCTOBER.start), (3, NOVEMBER.start)):
         created(ledger, number, at=at)
     voided = a_submission(4, at=NOVEMBER.start)
-    ledger.record(voided, monthly_limit=None)
+    ledger.record(voided)
     ledger.close(voided.id, "rejected", code="x", message="no", now=NOVEMBER.start)
     assert [trail.submission.key[-1] for trail in ledger.trails_in(None)] == ["1", "2", "3"]
     assert [trail.submission.key[-1] for trail in ledger.trails()] == ["1", "2", "3", "4"]

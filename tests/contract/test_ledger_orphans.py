@@ -29,7 +29,7 @@ def take_in(ledger: Ledger) -> list[str]:
 def sent(ledger: Ledger, number: int = 1) -> str:
     """Return the id of a submission whose create call is under way."""
     submission = a_submission(number)
-    ledger.record(submission, monthly_limit=None)
+    ledger.record(submission)
     ledger.begin_sending(submission.id, "recorded")
     return submission.id
 
@@ -110,7 +110,7 @@ def test_an_orphan_of_another_ledger_is_taken_in_by_it_later(ledger: Ledger) -> 
     submission = a_submission()
     keep_orphan(ledger.path, submission.id, a_job())
     assert take_in(ledger) == []
-    ledger.record(submission, monthly_limit=None)
+    ledger.record(submission)
     assert take_in(ledger) == ["ftjob-0001"]
 
 

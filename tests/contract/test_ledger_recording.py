@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from ftjobs.errors import SpendRefusedError
 from ftjobs.jobs.submission import State
+from ftjobs.ledger.budget import Limit
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import month_of
@@ -33,14 +34,14 @@ KEY = f"{1:064x}"
 
 def test_what_is_recorded_comes_back_the_same_from_a_ledger_opened_anew(ledger: Ledger, place: Place) -> None:
     submission = a_submission()
-    recorded = ledger.record(submission, monthly_limit=None)
-    assert (recorded.is_new, recorded.submission, recorded.budget) == (True, submission, None)
+    recorded = ledger.record(submission)
+    assert (recorded.is_new, recorded.submission, recorded.budgets) == (True, submission, ())
     assert place.open().get(submission.id) == submission
 
 
 def test_the_estimate_is_recorded_with_its_bounds_and_its_price(ledger: Ledger) -> None:
     submission = a_submission(per_1m="3.00")
-    ledger.record(submission, monthly_limit=None)
+    ledger.record(submission)
     (entry,) = trail_of(ledger, submission).entries
     assert (entry.kind, entry.seq, entry.tokens) == ("estimate", 0, 800_000)
     assert entry.spread == Range(Usd.parse("1.50"), Usd.parse("2.40"), Usd.parse("3.00"))
@@ -51,20 +52,20 @@ def test_the_estimate_is_recorded_with_its_bounds_and_its_price(ledger: Ledger) 
 
 def test_a_submission_without_a_quote_is_not_recorded(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="quote"):
-        ledger.record(a_submission(has_quote=False), monthly_limit=None)
+        ledger.record(a_submission(has_quote=False))
     assert ledger.trails() == []
 
 
 def test_an_instant_without_a_zone_is_not_recorded(ledger: Ledger) -> None:
     naive = replace(a_submission(), recorded_at=NOW.replace(tzinfo=None))
     with pytest.raises(StatementError, match="aware"):
-        ledger.record(naive, monthly_limit=None)
+        ledger.record(naive)
     assert ledger.trails() == []
 
 
 def test_instants_are_kept_to_the_microsecond_and_in_utc(ledger: Ledger) -> None:
     at = datetime(2027, 6, 1, 1, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
-    ledger.record(a_submission(at=at), monthly_limit=None)
+    ledger.record(a_submission(at=at))
     (trail,) = ledger.trails()
     assert trail.submission.recorded_at == at
     assert trail.submission.recorded_at.tzinfo is UTC
@@ -75,8 +76,8 @@ def test_instants_are_kept_to_the_microsecond_and_in_utc(ledger: Ledger) -> None
 
 def test_recording_a_live_key_again_answers_with_its_holder(ledger: Ledger) -> None:
     first, second = a_submission(1, key=KEY), a_submission(2, key=KEY)
-    ledger.record(first, monthly_limit=None)
-    again = ledger.record(second, monthly_limit=None)
+    ledger.record(first)
+    again = ledger.record(second)
     assert (again.is_new, again.submission) == (False, first)
     assert [trail.submission for trail in ledger.trails()] == [first]
 
@@ -85,7 +86,7 @@ def test_recording_a_live_key_again_answers_with_its_holder(ledger: Ledger) -> N
 def test_a_live_or_succeeded_job_holds_its_key(ledger: Ledger, status: str) -> None:
     mine = created(ledger)
     ledger.see(a_job(status=status), now=NOW)
-    answer = ledger.record(a_submission(2, key=mine.key), monthly_limit=None)
+    answer = ledger.record(a_submission(2, key=mine.key))
     assert not answer.is_new
     assert answer.submission.job is not None
     assert (answer.submission.id, answer.submission.status) == (mine.id, status)
@@ -96,22 +97,22 @@ def test_a_job_that_ended_without_a_model_frees_its_key(ledger: Ledger, status: 
     mine = created(ledger)
     ledger.see(a_job(status=status), now=NOW)
     assert ledger.holder(mine.key) is None
-    assert ledger.record(a_submission(2, key=mine.key), monthly_limit=None).is_new
+    assert ledger.record(a_submission(2, key=mine.key)).is_new
 
 
 @pytest.mark.parametrize("state", ["rejected", "abandoned"])
 def test_a_submission_that_created_nothing_frees_its_key(ledger: Ledger, state: State) -> None:
     mine = a_submission()
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     ledger.close(mine.id, state, code="x", message="no", now=NOW)
     assert ledger.get(mine.id).state == state
-    assert ledger.record(a_submission(2, key=mine.key), monthly_limit=None).is_new
+    assert ledger.record(a_submission(2, key=mine.key)).is_new
 
 
 @pytest.mark.parametrize("state", ["sending", "uncertain"])
 def test_an_unanswered_submission_holds_its_key(ledger: Ledger, state: str) -> None:
     mine = a_submission()
-    ledger.record(mine, monthly_limit=None)
+    ledger.record(mine)
     ledger.begin_sending(mine.id, "recorded")
     if state == "uncertain":
         ledger.mark(mine.id, "uncertain", error="time-out")
@@ -153,7 +154,7 @@ def test_of_many_processes_with_one_key_one_records_and_all_answer_with_it(place
         """
 ledger = SqlitePlace(Path(sys.argv[1])).open()
 ready()
-recorded = ledger.record(a_submission(int(sys.argv[2]), key="ab" * 32), monthly_limit=None)
+recorded = ledger.record(a_submission(int(sys.argv[2]), key="ab" * 32))
 tell([recorded.is_new, recorded.submission.id])
 """,
         times=8,
@@ -167,33 +168,31 @@ tell([recorded.is_new, recorded.submission.id])
 
 
 def test_the_budget_admits_to_the_last_nano_dollar_and_not_beyond(ledger: Ledger) -> None:
-    limit = Usd.parse("6.00")
-    first = ledger.record(a_submission(1, per_1m="3.00"), monthly_limit=limit)
-    second = ledger.record(a_submission(2, per_1m="3.00"), monthly_limit=limit)
-    assert first.budget is not None
-    assert second.budget is not None
-    assert (first.budget.headroom, second.budget.headroom) == (Usd.parse("3.00"), Usd(0))
+    limit = Limit(Usd.parse("6.00"))
+    first = ledger.record(a_submission(1, per_1m="3.00"), limits=[limit])
+    second = ledger.record(a_submission(2, per_1m="3.00"), limits=[limit])
+    assert [state.headroom for state in (*first.budgets, *second.budgets)] == [Usd.parse("3.00"), Usd(0)]
     with pytest.raises(SpendRefusedError) as refused:
-        ledger.record(a_submission(3, per_1m="0.000000001"), monthly_limit=limit)
+        ledger.record(a_submission(3, per_1m="0.000000001"), limits=[limit])
     assert refused.value.code == "over_budget"
     assert [trail.submission.key for trail in ledger.trails()] == [f"{1:064x}", f"{2:064x}"]
 
 
 def test_a_key_that_is_held_is_answered_even_where_the_budget_is_used_up(ledger: Ledger) -> None:
-    limit = Usd.parse("3.00")
-    mine = ledger.record(a_submission(1, key=KEY), monthly_limit=limit).submission
-    again = ledger.record(a_submission(2, key=KEY), monthly_limit=limit)
+    limit = Limit(Usd.parse("3.00"))
+    mine = ledger.record(a_submission(1, key=KEY), limits=[limit]).submission
+    again = ledger.record(a_submission(2, key=KEY), limits=[limit])
     assert (again.is_new, again.submission.id) == (False, mine.id)
 
 
 def test_a_bill_replaces_its_commitment_and_a_void_gives_it_back(ledger: Ledger) -> None:
     billed, voided = ended(ledger, 1, trained_tokens=100_000), a_submission(2)
-    ledger.record(voided, monthly_limit=None)
-    month, limit = month_of(NOW), Usd.parse("10.00")
-    before = ledger.budget(limit, month)
+    ledger.record(voided)
+    month, limit = month_of(NOW), Limit(Usd.parse("10.00"))
+    before = ledger.budgets([limit], month)[0]
     ledger.settle(billed.id, PRICE, now=NOW)
     ledger.close(voided.id, "rejected", code="x", message="no", now=NOW)
-    after = ledger.budget(limit, month)
+    after = ledger.budgets([limit], month)[0]
     assert (before.billed, before.committed) == (Usd(0), Usd.parse("6.00"))
     assert (after.billed, after.committed) == (Usd.parse("0.30"), Usd(0))
 
@@ -206,7 +205,7 @@ def test_every_commitment_counts_against_this_month_but_only_its_own_bills(ledge
         ledger.settle(mine.id, PRICE, now=november)
     created(ledger, 3, at=october - timedelta(days=60), per_1m="5.00")
     for instant, number in ((october, 1), (november, 2)):
-        state = ledger.budget(Usd.parse("10.00"), month_of(instant))
+        state = ledger.budgets([Limit(Usd.parse("10.00"))], month_of(instant))[0]
         assert (state.billed, state.committed) == (PRICE.usd_per_1m.cost(number), Usd.parse("5.00"))
 
 
@@ -219,12 +218,13 @@ def test_recording_at_once_never_exceeds_the_limit(place: Place, crew: Crew, wit
             """
 ledger, answers = SqlitePlace(Path(sys.argv[1])).open(), []
 from ftjobs.errors import FtjobsError
+from ftjobs.ledger.budget import Limit
 from ftjobs.money import Usd
 ready()
 for n in range(4):
     try:
         submission = a_submission(10 * int(sys.argv[2]) + n, per_1m="1.00")
-        ledger.record(submission, monthly_limit=Usd.parse("10.50"))
+        ledger.record(submission, limits=[Limit(Usd.parse("10.50"))])
         answers.append("recorded")
     except FtjobsError as error:
         answers.append(error.code)
@@ -241,7 +241,7 @@ tell(answers)
             found = []
             for n in range(4):
                 try:
-                    ledger.record(a_submission(10 * worker + n, per_1m="1.00"), monthly_limit=Usd.parse("10.50"))
+                    ledger.record(a_submission(10 * worker + n, per_1m="1.00"), limits=[Limit(Usd.parse("10.50"))])
                     found.append("recorded")
                 except SpendRefusedError as error:
                     found.append(error.code)
@@ -250,5 +250,5 @@ tell(answers)
         with ThreadPoolExecutor(8) as pool:
             answers = [answer for one in pool.map(record, range(8)) for answer in one]
     assert sorted(answers) == ["over_budget"] * 22 + ["recorded"] * 10
-    state = ledger.budget(Usd.parse("10.50"), month_of(NOW))
+    state = ledger.budgets([Limit(Usd.parse("10.50"))], month_of(NOW))[0]
     assert (state.committed, state.headroom) == (Usd.parse("10.00"), Usd.parse("0.50"))

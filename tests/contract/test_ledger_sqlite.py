@@ -198,7 +198,7 @@ def test_a_ledger_that_vanishes_while_it_is_used_is_an_error_for_people(tmp_path
     ledger = Ledger(tmp_path / "deep" / "ledger.sqlite3", stamp="real")
     shutil.rmtree(ledger.path.parent)
     with pytest.raises(LedgerError) as lost:
-        ledger.record(a_submission(), monthly_limit=None)
+        ledger.record(a_submission())
     assert lost.value.exit_code == 12
 
 
@@ -271,13 +271,13 @@ def test_a_ledger_that_stays_locked_is_said_to_be_busy(ledger: Ledger, monkeypat
     with somebody_writing(ledger.path):
         for attempt in (
             ledger.trails,
-            lambda: ledger.record(a_submission(), monthly_limit=None),
+            lambda: ledger.record(a_submission()),
             lambda: Ledger(ledger.path, stamp="real"),
         ):
             with pytest.raises(LedgerError) as busy:
                 attempt()
             assert (busy.value.code, busy.value.exit_code) == ("ledger_busy", 12)
-    assert ledger.record(a_submission(), monthly_limit=None).is_new
+    assert ledger.record(a_submission()).is_new
 
 
 def test_a_writer_takes_its_lock_before_it_reads(ledger: Ledger) -> None:
@@ -315,7 +315,7 @@ try:
         SqlitePlace(path).open()
     else:
         for number in range(1000):
-            ledger.record(a_submission(number), monthly_limit=None)
+            ledger.record(a_submission(number))
 except FtjobsError as error:
     tell([error.exit_code, error.code])
 """
@@ -332,7 +332,7 @@ def test_a_full_disk_is_a_ledger_error_and_leaves_nothing_half_written(
     ledger = place.open()
     assert integrity(place.path) == [("ok",)]
     assert all([entry.kind for entry in trail.entries] == ["estimate"] for trail in ledger.trails())
-    assert ledger.record(a_submission(6000), monthly_limit=None).is_new
+    assert ledger.record(a_submission(6000)).is_new
 
 
 def test_a_full_database_names_what_is_missing(ledger: Ledger) -> None:
@@ -344,7 +344,7 @@ def test_a_full_database_names_what_is_missing(ledger: Ledger) -> None:
     try:
         with pytest.raises(LedgerError) as full:
             for number in range(1000):
-                ledger.record(a_submission(number), monthly_limit=None)
+                ledger.record(a_submission(number))
     finally:
         event.remove(Engine, "connect", no_room)
     assert full.value.code == "ledger_unavailable"
@@ -379,7 +379,7 @@ from ftjobs.errors import FtjobsError
 ledger = SqlitePlace(Path(sys.argv[1])).open()
 found = [trail.submission.id for trail in ledger.trails()]
 try:
-    ledger.record(a_submission(2), monthly_limit=None)
+    ledger.record(a_submission(2))
 except FtjobsError as error:
     tell([found, error.exit_code, error.code, error.next_step])
 """,

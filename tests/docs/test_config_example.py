@@ -32,9 +32,11 @@ def test_uncommented_it_loads_and_shows_the_defaults(tmp_path: Path) -> None:
     for name in SETTING_NAMES:
         assert shown.origins[field_of(name)] == "./ftjobs.toml", name
         default = getattr(defaults, field_of(name))
-        if default is not None:
+        if default not in (None, {}):
             assert getattr(shown, field_of(name)) == default, name
     assert shown.budget_monthly_usd == Usd.parse("200")
+    assert shown.budget_profiles == {"azure-eu": Usd.parse("100")}
+    assert shown.budget_tags == {"team=search": Usd.parse("50")}
 
 
 def test_its_settings_are_exactly_the_ones_that_exist() -> None:

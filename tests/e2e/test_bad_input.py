@@ -130,6 +130,19 @@ OPTIONS = {
     "more than --max-cost": Bad((*SUBMIT, "--max-cost", "0.001"), 5, "over_max_cost", ("--max-cost",)),
     "nobody to ask": Bad(SUBMIT, 5, "no_consent", ("--yes", "--max-cost"), {"FTJOBS_CONFIRM_ABOVE_USD": "0"}),
     "over budget": Bad(SUBMIT, 5, "over_budget", ("budget $0.0050",), {"FTJOBS_BUDGET__MONTHLY_USD": "0.005"}),
+    "over the budget of a tag": Bad(
+        (*SUBMIT, "--tag", "team=search"),
+        5,
+        "over_budget",
+        ("budget of tag team=search $0.0050", 'raise budget.tags."team=search"'),
+        settings='[budget]\ntags = { "team=search" = "0.005" }\n',
+    ),
+    "over the budget of a profile": Bad(
+        SUBMIT, 5, "over_budget", ("budget of profile generic",), settings='[budget.profiles]\ngeneric = "0.005"\n'
+    ),
+    "a budget of a profile that is none": Bad(
+        SUBMIT, 3, "unknown_profile", ("'opnai'", "openai?"), settings='[budget.profiles]\nopnai = "5"\n'
+    ),
     "no epochs": Bad((*SUBMIT, "--epochs", "0"), 2, "epochs_out_of_range", ("1 to 50",)),
     "epochs in words": Bad((*ESTIMATE, "--epochs", "three"), 2, "epochs_out_of_range", ("'three'", "auto")),
     "a tag without a value": Bad((*SUBMIT, "--tag", "support"), 2, "usage", ("'support'", "--tag project=")),

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,10 @@ def test_the_ledger_says_what_is_billed_and_what_is_open(
     inside("submit", str(make_training_file("b.jsonl", 13)), "--model", "gpt-4o-mini")
     told = inside("ledger", "--month", FTJOBS_BUDGET__MONTHLY_USD="10")
     assert (told.code, told.err) == (0, "")
+    (budget,) = inside("ledger", "--month", "--json", FTJOBS_BUDGET__MONTHLY_USD="10").json["budgets"]
+    assert (budget["limit_usd"], budget["profile"], budget["tag"], budget["warns"]) == ("10.00", None, None, False)
+    spent = Decimal(budget["billed_usd"]) + Decimal(budget["commitment_usd"])
+    assert Decimal(budget["headroom_usd"]) == 10 - spent < 10
     head, *_, billed, unsettled, budget, digest = told.out.splitlines()
     assert re.fullmatch(r"Ledger \d{4}-\d\d \(UTC\)", head)
     assert re.fullmatch(r"billed \$.* trained tokens; estimated \$.* for the same jobs, variance .*%\)", billed)

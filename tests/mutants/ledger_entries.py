@@ -252,8 +252,8 @@ ENTRIES = (
         f"{_COMMITTED}: gates on the high estimate",
         "that, when recording: the expected one counts",
         _STORE,
-        "                budget = admit(state, submission.quote.cost.high)",
-        "                budget = admit(state, submission.quote.cost.expected)",
+        "admit(state, submission.quote.cost.high)",
+        "admit(state, submission.quote.cost.expected)",
         (f"{_RECORDING}::test_the_budget_admits_to_the_last_nano_dollar_and_not_beyond",),
     ),
     Mutant(
@@ -278,11 +278,11 @@ ENTRIES = (
         "old-commitments-forgotten",
         f"{_COMMITTED}: every commitment counts against the current month",
         "those of earlier months",
-        _STORE,
-        "        unsettled = select_trails(connection, ~has_entry(*_SETTLING))",
-        "        unsettled = select_trails(\n"
-        "            connection, and_(~has_entry(*_SETTLING), submissions.c.recorded_at >= month.start)\n"
-        "        )",
+        "ftjobs/ledger/spending.py",
+        "    unsettled = select_trails(connection, ~has_entry(*SETTLING))",
+        "    unsettled = select_trails(\n"
+        "        connection, ~has_entry(*SETTLING) & (submissions.c.recorded_at >= month.start)\n"
+        "    )",
         (f"{_RECORDING}::test_every_commitment_counts_against_this_month_but_only_its_own_bills",),
     ),
 )

@@ -40,16 +40,16 @@ BEFORE = (
         f"{_RECORD}: before anything is sent",
         "the order: upload and create come first, then the record",
         _SUBMIT,
-        """            recorded = ledger.record(_new_submission(order, key, session), monthly_limit=monthly_limit)
-            holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget
+        """            recorded = ledger.record(_new_submission(order, key, session), limits=limits)
+            holder, is_new, budgets = recorded.submission, recorded.is_new, recorded.budgets
 """,
         """            first = _new_submission(order, key, session)
             from dataclasses import replace
             from ftjobs.workflows.create import _request_body
             file = provide_file(order.training, session, known_id=None, may_share=True, on_sent=hooks.on_sent)
             made = session.api.create_job(_request_body(replace(first, training_file_id=file)))
-            recorded = ledger.record(first, monthly_limit=monthly_limit)
-            holder, is_new, budget = recorded.submission, recorded.is_new, recorded.budget
+            recorded = ledger.record(first, limits=limits)
+            holder, is_new, budgets = recorded.submission, recorded.is_new, recorded.budgets
             ledger.attach(holder.id, made.job, now=session.now())
 """,
         (f"{_KILLS}::test_killed_after_the_service_made_the_job_the_same_command_takes_it_in",),
@@ -62,14 +62,13 @@ BEFORE = (
         """        with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
-            budget = None
-            if monthly_limit is not None:
-                state = self._budget(connection, monthly_limit, month_of(now))
-                budget = admit(state, submission.quote.cost.high)
+            covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
+            states = budget_states(connection, covering, month_of(now))
+            budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
 """,
-        """        budget = None
-        if monthly_limit is not None:
-            budget = admit(self.budget(monthly_limit, month_of(now)), submission.quote.cost.high)
+        """        covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
+        states = self.budgets(covering, month_of(now))
+        budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
         with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)

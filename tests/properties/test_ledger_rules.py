@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from ftjobs.errors import SpendRefusedError
-from ftjobs.ledger.budget import BudgetState, admit
+from ftjobs.ledger.budget import BudgetState, Limit, admit
 from ftjobs.ledger.entries import Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.month import percent, report
 from ftjobs.ledger.store import Ledger
@@ -88,7 +88,7 @@ def test_a_void_takes_back_exactly_what_its_estimate_said(rate: UsdPer1M) -> Non
 
 @given(costs, costs, st.lists(costs, max_size=8))
 def test_what_is_admitted_never_exceeds_the_limit(limit: Usd, billed: Usd, asked: list[Usd]) -> None:
-    state = BudgetState(limit, billed, Usd(0))
+    state = BudgetState(Limit(limit), billed, Usd(0))
     for high_estimate in asked:
         fits = Fraction(billed.nano + state.committed.nano + high_estimate.nano) <= limit.nano
         try:
@@ -214,7 +214,7 @@ class AnyOrder(RuleBasedStateMachine):
     """Whatever happens in whatever order: one holder a key, an exact budget, bills that stand."""
 
     submissions = Bundle("submissions")
-    limit = Usd.parse("20")
+    limit = Limit(Usd.parse("20"))
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,9 +236,9 @@ class AnyOrder(RuleBasedStateMachine):
         holder = next((each for each in self.known if each.holds and each.key == key), None)
         used = sum(each.billed or 0 for each in self.known)
         used += sum(each.dollars * 10**9 for each in self.known if each.open)
-        fits = used + dollars * 10**9 <= self.limit.nano
+        fits = used + dollars * 10**9 <= self.limit.usd.nano
         try:
-            answer = self.ledger.record(submission, monthly_limit=self.limit)
+            answer = self.ledger.record(submission, limits=[self.limit])
         except SpendRefusedError:
             assert holder is None
             assert not fits
@@ -298,7 +298,7 @@ class AnyOrder(RuleBasedStateMachine):
             trail = trails[self.id_of(each)]
             assert (trail.billed.nano if trail.billed is not None else None) == each.billed
             assert trail.commitment.nano == (each.dollars * 10**9 if each.open else 0)
-        state = self.ledger.budget(self.limit, month_of(NOW))
+        state = self.ledger.budgets([self.limit], month_of(NOW))[0]
         assert state.billed.nano == sum(each.billed or 0 for each in self.known)
         for key in (1, 2, 3):
             holder = self.ledger.holder(f"{key:064x}")

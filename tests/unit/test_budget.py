@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ftjobs.errors import SpendRefusedError
-from ftjobs.ledger.budget import BudgetState, admit
+from ftjobs.ledger.budget import BudgetState, Limit, admit
 from ftjobs.money import Usd
 
 
 def state(limit: str, billed: str = "0", committed: str = "0") -> BudgetState:
-    return BudgetState(Usd.parse(limit), Usd.parse(billed), Usd.parse(committed))
+    return BudgetState(Limit(Usd.parse(limit)), Usd.parse(billed), Usd.parse(committed))
 
 
 def test_headroom_is_what_neither_bills_nor_commitments_take() -> None:
@@ -63,8 +63,29 @@ def test_a_refusal_names_every_amount_and_what_to_do() -> None:
         "budget_usd": "100.00",
         "billed_usd": "60.00",
         "commitment_usd": "30.00",
+        "headroom_usd": "10.00",
+        "profile": None,
+        "tag": None,
+        "held_by": [],
         "high_estimate_usd": "12.345678901",
     }
     for words in ("$12.35", "$100.00", "$60.00 billed", "$30.00 committed", "$10.00 left"):
         assert words in error.message
     assert "budget.monthly_usd" in error.next_step
+
+
+@pytest.mark.parametrize(
+    ("limit", "name", "setting"),
+    [
+        (Limit(Usd(0)), "budget", "budget.monthly_usd"),
+        (Limit(Usd(0), profile="azure-eu"), "budget of profile azure-eu", "budget.profiles.azure-eu"),
+        (Limit(Usd(0), tag=("team", "a=b")), "budget of tag team=a=b", 'budget.tags."team=a=b"'),
+    ],
+)
+def test_a_limit_is_called_by_what_it_is_on_and_says_where_it_is_set(
+    limit: Limit, name: str, setting: str
+) -> None:
+    with pytest.raises(SpendRefusedError) as refused:
+        admit(BudgetState(limit, Usd(0), Usd(0)), Usd(1))
+    assert f": {name} $0.00 this month" in refused.value.message
+    assert f"raise {setting}." in refused.value.next_step

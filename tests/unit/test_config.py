@@ -229,6 +229,10 @@ def test_an_unknown_variable_is_named_with_the_nearest_known(place: Place, varia
         "profiles = 3",
         "[profiles]\neu = 3",
         "[budget]\nmonthly_usd = 2.5",
+        '[budget]\nprofiles = "100"',
+        "[budget.profiles]\nopenai = 2.5",
+        '[budget.tags]\nteam = "50"',
+        '[budget.tags]\n"=search" = "50"',
     ],
 )
 def test_a_value_of_another_form_is_refused_with_its_name_and_origin(place: Place, text: str) -> None:
@@ -240,6 +244,14 @@ def test_a_value_of_another_form_is_refused_with_its_name_and_origin(place: Plac
     assert key in error.message
     assert "./ftjobs.toml" in error.message
     assert error.next_step
+
+
+def test_a_nearer_file_adds_to_a_table_of_budgets_and_wins_where_both_name_the_same(place: Place) -> None:
+    place.users('[budget.tags]\n"team=ads" = "9"\n"team=search" = "50"\n[budget.profiles]\nopenai = "3"')
+    place.local('[budget.tags]\n"team=search" = "5"')
+    settings = place.load()
+    assert settings.budget_tags == {"team=ads": Usd.parse("9"), "team=search": Usd.parse("5")}
+    assert settings.budget_profiles == {"openai": Usd.parse("3")}
 
 
 def test_a_float_amount_is_answered_with_the_right_form(place: Place) -> None:

@@ -13,7 +13,7 @@ from ftjobs.jobs.job import Job, parse_job
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
-from ftjobs.ledger.budget import BudgetState
+from ftjobs.ledger.budget import BudgetState, Limit
 from ftjobs.ledger.entries import BillingPrice, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.month import Line, report
 from ftjobs.models.catalog import load_catalog
@@ -319,7 +319,7 @@ def test_other_periods_are_called_by_their_bounds() -> None:
 def test_the_ledger_totals_what_is_billed_and_counts_what_is_not() -> None:
     unknown = billed(submission(job("failed", id="ftjob-2"), id="01J2"))
     found = report([billed(SUCCEEDED), unknown], None)
-    text = month_text(found, budget=None, width=None)
+    text = month_text(found, width=None)
     same = "estimated $0.0090 for the same jobs, variance $0.0002 (+2.5%)"
     assert f"\nbilled $0.0092 for 3,075 trained tokens; {same}\n" in text
     assert "\n1 job unsettled, 1 with an unknown bill, up to $0.0099 committed; `ftjobs status` asks" in text
@@ -330,16 +330,16 @@ def test_the_ledger_totals_what_is_billed_and_counts_what_is_not() -> None:
 
 
 def test_where_nothing_is_billed_no_amount_is_shown() -> None:
-    text = month_text(report([billed(submission(job("failed")))], None), budget=None, width=None)
+    text = month_text(report([billed(submission(job("failed")))], None), width=None)
     assert "nothing is billed\n" in text
     assert "$0.00 " not in text
-    empty = month_text(report([], month(2026, 10)), budget=None, width=None)
+    empty = month_text(report([], month(2026, 10)), width=None)
     assert empty.splitlines()[:4] == ["Ledger 2026-10 (UTC)", "no jobs", "", "nothing is billed"]
 
 
 def test_the_budget_is_a_line_of_its_own() -> None:
-    budget = BudgetState(Usd.parse("10"), Usd.parse("2"), Usd.parse("7"))
-    text = month_text(report([], month(2026, 11)), budget=budget, width=None)
+    budget = BudgetState(Limit(Usd.parse("10")), Usd.parse("2"), Usd.parse("7"))
+    text = month_text(report([], month(2026, 11)), budgets=[budget], width=None)
     assert "\nbudget $10.00 this month: $2.00 billed, $7.00 committed, $1.00 left\n" in text
 
 

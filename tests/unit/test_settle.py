@@ -203,7 +203,7 @@ def test_nothing_is_written_before_the_end_or_while_trained_tokens_are_unknown(
 ) -> None:
     if job is None:
         mine = a_submission()
-        ledger.record(mine, monthly_limit=None)
+        ledger.record(mine)
     else:
         mine = recorded(ledger, job)
     assert settled(ledger, mine, book()) is None

@@ -44,7 +44,7 @@ def sent_body(api: Api, submission: Submission, mock: respx.MockRouter, folder: 
     """Create the submission's job as `submit` does and return the decoded body that left."""
     route = mock.post(JOBS).respond(json=job_object(seed=submission.seed))
     ledger = Ledger(folder / "ledger.sqlite3", stamp="real")
-    ledger.record(submission, monthly_limit=None)
+    ledger.record(submission)
     create(submission, Session(api, ledger, Ambient(now=lambda: NOW)))
     assert route.call_count == 1
     return json.loads(route.calls[0].request.content)

@@ -243,7 +243,7 @@ def test_a_job_that_the_ledger_gives_to_another_submission_is_no_news(
 ) -> None:
     opened = session(account())
     other = a_submission(id=OTHER_ULID, key="c" * 64)
-    opened.ledger.record(other, monthly_limit=None)
+    opened.ledger.record(other)
     opened.ledger.attach(OTHER_ULID, parse_job(same("ftjob-2")), now=NOW)
     serve(httpx2_mock, page_of(same("ftjob-2"), same("ftjob-3")))
     assert ids(look_up(a_submission(), opened)) == ([], ["ftjob-3"])
