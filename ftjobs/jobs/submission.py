@@ -59,6 +59,13 @@ class Submission:
         return self.job.ended if self.job else self.state in {"rejected", "abandoned"}
 
     @property
+    def n_epochs(self) -> int | None:
+        """The service's number of epochs, else the pinned one; None while the service decides."""
+        if self.job and self.job.n_epochs is not None:
+            return self.job.n_epochs
+        return self.spec.n_epochs if self.spec and isinstance(self.spec.n_epochs, int) else None
+
+    @property
     def seed(self) -> int:
         """The seed that this submission sends: the user's, else derived from the id."""
         return self.spec.seed if self.spec and self.spec.seed is not None else derive_seed(self.id)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.bridge import Bridge, bridge, summed
 from ftjobs.ledger.entries import Entry, Trail
 from ftjobs.money import Usd, total
 from ftjobs.periods import Period, iso
@@ -63,6 +64,19 @@ class Line:
         return self.billed - self.settled_estimate
 
     @property
+    def bridge(self) -> Bridge | None:
+        """Why the variance is what it is, None where there is none."""
+        if self.variance is None or self.trail.estimate is None:
+            return None
+        quote = self.submission.quote
+        return bridge(
+            self.trail.estimate,
+            self.billed_in,
+            quoted_epochs=quote.epochs.expected if quote else None,
+            trained_epochs=self.submission.n_epochs,
+        )
+
+    @property
     def settled(self) -> bool:
         """True where it was billed or voided before the period's end."""
         return any(entry.kind != "estimate" for entry in self.known)
@@ -92,6 +106,7 @@ class Totals:
     billed: Usd
     settled_estimate: Usd
     variance: Usd
+    bridge: Bridge
     commitment: Usd
 
     @property
@@ -137,6 +152,7 @@ def _totals(lines: Sequence[Line]) -> Totals:
         billed=total([line.billed for line in lines if line.billed is not None]),
         settled_estimate=total([line.settled_estimate for line in lines if line.settled_estimate is not None]),
         variance=total([line.variance for line in lines if line.variance is not None]),
+        bridge=summed([line.bridge for line in lines if line.bridge is not None]),
         commitment=total([line.commitment for line in lines]),
     )
 

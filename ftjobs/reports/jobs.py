@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ftjobs.ledger.bridge import Bridge
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.month import Line, percent
 from ftjobs.reports.envelope import clean, envelope
@@ -36,19 +37,34 @@ def job_json(line: Line) -> dict[str, Any]:
         "base_model": base_model(line),
         "fine_tuned_model": job.fine_tuned_model if job else None,
         "examples": quote.examples if quote else None,
-        "epochs": epochs_of(line),
+        "epochs": submission.n_epochs,
         "estimated_tokens": estimate.tokens if estimate else None,
         "estimated_cost_usd": estimate.amount if estimate else None,
         "trained_tokens": line.trained_tokens,
         "billed_cost_usd": line.billed,
         "billed_basis": next((entry.basis for entry in line.billed_in if entry.basis), None),
         "variance_pct": variance_pct(line),
+        "variance_bridge": bridge_json(line.bridge),
         "progress": 1.0 if job and job.status == "succeeded" else None,
         "estimated_finish": job.estimated_finish if job else None,
         "created_at": job.created_at if job else submission.recorded_at,
         "finished_at": job.finished_at if job else None,
         "error": _error(line),
         "tags": dict(submission.tags),
+    }
+
+
+def bridge_json(bridge: Bridge | None) -> dict[str, Any] | None:
+    """Return the steps from the expected estimate to the bill, null where one of them is unknown."""
+    if bridge is None:
+        return None
+    return {
+        "epochs_usd": bridge.epochs,
+        "token_count_usd": bridge.token_count,
+        "price_usd": bridge.price,
+        "other_usd": bridge.other,
+        "variance_usd": bridge.variance,
+        "jobs_without_epochs": bridge.jobs_without_epochs,
     }
 
 
@@ -64,7 +80,7 @@ def jobs_text(lines: Sequence[Line], *, width: int | None) -> str:
 
 def _row(line: Line) -> list[str]:
     submission = line.submission
-    estimate, epochs, tokens = line.trail.estimate, epochs_of(line), line.trained_tokens
+    estimate, epochs, tokens = line.trail.estimate, submission.n_epochs, line.trained_tokens
     pct = variance_pct(line)
     return [
         submission.job.id if submission.job else submission.id,
@@ -92,14 +108,6 @@ def base_model(line: Line) -> str | None:
     if submission.spec:
         return submission.spec.base_model
     return clean(submission.job.model) if submission.job and submission.job.model else None
-
-
-def epochs_of(line: Line) -> int | None:
-    """Return the service's number of epochs, else the pinned one; None while the service decides."""
-    submission = line.submission
-    if submission.job and submission.job.n_epochs is not None:
-        return submission.job.n_epochs
-    return submission.spec.n_epochs if submission.spec and isinstance(submission.spec.n_epochs, int) else None
 
 
 def variance_pct(line: Line) -> str | None:

@@ -9,8 +9,9 @@ from typing import Any
 from ftjobs.ledger.budget import BudgetState
 from ftjobs.ledger.month import MonthReport
 from ftjobs.periods import Period, month_of
+from ftjobs.reports.bridge import bridge_lines
 from ftjobs.reports.envelope import envelope
-from ftjobs.reports.jobs import job_json, jobs_text
+from ftjobs.reports.jobs import bridge_json, job_json, jobs_text
 from ftjobs.reports.numbers import count
 
 
@@ -37,6 +38,7 @@ def month_json(report: MonthReport, *, budgets: Sequence[BudgetState] = (), sand
             "settled_estimated_cost_usd": totals.settled_estimate,
             "variance_usd": totals.variance,
             "variance_pct": totals.variance_pct,
+            "variance_bridge": bridge_json(totals.bridge),
             "commitment_usd": totals.commitment,
             "unknown_billed_jobs": totals.unknown_billed_jobs,
         },
@@ -72,6 +74,7 @@ def month_text(report: MonthReport, *, budgets: Sequence[BudgetState] = (), widt
         f"{totals.settled_estimate.display()} for the same jobs, variance {totals.variance.display()}{pct}"
         if any(line.billed is not None for line in report.lines)
         else "nothing is billed",
+        *bridge_lines(totals.bridge),
     ]
     if totals.unsettled_jobs:
         unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""
