@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ftjobs.dataset.cache import SurveyCache
     from ftjobs.ledger.budget import Limit
     from ftjobs.ledger.entries import Trail
+    from ftjobs.ledger.history import Past
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
     from ftjobs.provider.retrying import Retry
@@ -98,6 +99,20 @@ class App:
             ),
         )
         return ledger
+
+    @cached_property
+    def past(self) -> Past:
+        """What the ledger knows of earlier jobs; nothing where there is none yet, or none that can be read."""
+        from ftjobs.errors import FtjobsError
+        from ftjobs.ledger.engine import ledger_path
+        from ftjobs.ledger.history import Past
+
+        try:
+            is_there = ledger_path(self.ledger_url).exists()
+            return Past.of(self.ledger.history()) if is_there else Past()
+        except FtjobsError as error:
+            log.info("past.unknown", reason=error.message)
+            return Past()
 
     @cached_property
     def prices(self) -> PriceBook:

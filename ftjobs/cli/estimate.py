@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.cli.options import Globals
     from ftjobs.dataset.survey import Survey
+    from ftjobs.ledger.history import Past
     from ftjobs.models.names import ModelName
+    from ftjobs.pricing.estimate import Estimate
     from ftjobs.workflows.appraise import Terms
 
 INVALID_DATASET = 4
@@ -83,7 +86,7 @@ def estimate(
 
     app, given = open_app(ctx, price_list=price_list)
     models = [resolved(name.strip(), method) for name in model.split(",")]
-    terms = terms_of(app, epochs=epochs, method=method)
+    terms = terms_of(app, epochs=epochs, method=method, past=app.past)
     surveys: dict[object, Survey] = {}  # models that count alike share a pass
     estimates = []
     with local_file(data) as path:
@@ -97,7 +100,19 @@ def estimate(
     if given.json:
         print_json(estimates_json(found, estimates, sandbox=given.sandbox))
     else:
-        print(estimates_text(found, estimates, width=width()))
+        footnotes = _disagreements(estimates, terms)
+        print(given.spelled(estimates_text(found, estimates, footnotes=footnotes, width=width())))
+
+
+def _disagreements(estimates: Sequence[Estimate], terms: Terms) -> list[str]:
+    from ftjobs.pricing.comparison import disagreement
+
+    found = []
+    for each in estimates:
+        lists = terms.prices.by_list(each.model.base.name, profile=terms.profile.name, on=terms.on)
+        if each.price is not None and (footnote := disagreement(each.price, lists)):
+            found.append(footnote)
+    return found
 
 
 def resolved(model: str, method: str) -> ModelName:
@@ -110,8 +125,9 @@ def resolved(model: str, method: str) -> ModelName:
     return name
 
 
-def terms_of(app: App, *, epochs: str | None, method: str) -> Terms:
-    """Return the terms that the options and the settings make."""
+def terms_of(app: App, *, epochs: str | None, method: str, past: Past | None = None) -> Terms:
+    """Return the terms that the options and the settings make; without a past, nothing narrows the range."""
+    from ftjobs.ledger.history import Past
     from ftjobs.workflows.appraise import Terms
 
     return Terms(
@@ -121,6 +137,7 @@ def terms_of(app: App, *, epochs: str | None, method: str) -> Terms:
         prices=app.prices,
         price_list=app.settings.price_list,
         on=app.ambient.now().date(),
+        past=past or Past(),
     )
 
 

@@ -27,12 +27,14 @@ def ledger(
     app, given = open_app(ctx)
     now = app.ambient.now()
     chosen = _period(period, app_month=month_of(now) if month else None, last=month_of(now))
-    found = report(app.ledger.trails_in(chosen), chosen)
+    trails = app.ledger.trails_in(chosen)
+    found = report(trails, chosen)
+    odd = app.ledger.unusual(trails)
     budgets = app.ledger.budgets(app.limits, month_of(now))
     if given.json:
-        print_json(month_json(found, budgets=budgets, sandbox=given.sandbox))
+        print_json(month_json(found, budgets=budgets, unusual=odd, sandbox=given.sandbox))
     else:
-        print(given.spelled(month_text(found, budgets=budgets, width=width())))
+        print(given.spelled(month_text(found, budgets=budgets, unusual=odd, width=width())))
 
 
 def _period(text: str | None, *, app_month: Period | None, last: Period) -> Period | None:

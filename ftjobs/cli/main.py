@@ -24,10 +24,13 @@ VERBS: Final[dict[str, str]] = {
     "check": "ftjobs.cli.estimate:check",
     "prepare": "ftjobs.cli.prepare:prepare",
     "estimate": "ftjobs.cli.estimate:estimate",
+    "tco": "ftjobs.cli.tco:tco",
     "submit": "ftjobs.cli.submit:submit",
     "status": "ftjobs.cli.status:status",
     "watch": "ftjobs.cli.status:watch",
+    "show": "ftjobs.cli.show:show",
     "ledger": "ftjobs.cli.ledger:ledger",
+    "prices": "ftjobs.cli.prices:prices",
     "sandbox": "ftjobs.cli.sandbox:app",
 }
 """Verb → `module:function`, or `module:app` for a Typer made with cls=Family; imported when asked for."""

@@ -17,6 +17,7 @@ from ftjobs.periods import parse_duration
 if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.ledger.entries import Trail
+    from ftjobs.reports.jobs import Unusual
 
 JOB_FAILED = 6
 # Without --all, what is unsettled and this many of the newest others are shown.
@@ -44,8 +45,9 @@ def status(
     if given.json:
         _raise(failure)  # one object on stdout: what could not be asked is not shown as known
     trails = app.ledger.trails(chosen) if chosen or everything else _recent(app)
-    _show(trails, given)
-    _hint(trails, given)
+    odd = app.ledger.unusual(trails)
+    _show(trails, given, odd)
+    _hint(trails, given, odd)
     _raise(failure)
 
 
@@ -110,7 +112,7 @@ def follow(app: App, given: Globals, chosen: Sequence[str], *, timeout_s: float 
         ) from None
     finally:
         screen.close()
-    _hint(trails, given)
+    _hint(trails, given, app.ledger.unusual(trails))
     bad = [trail for trail in trails if trail.submission.job is None or trail.submission.job.failed]
     return JOB_FAILED if bad else 0
 
@@ -178,11 +180,11 @@ def _recent(app: App) -> list[Trail]:
     return [trail for trail in trails if not trail.settled or trail in settled]
 
 
-def _show(trails: Sequence[Trail], given: Globals) -> None:
+def _show(trails: Sequence[Trail], given: Globals, unusual: Unusual | None = None) -> None:
     if given.json:
         from ftjobs.reports.jobs import jobs_json
 
-        print_json(jobs_json(trails, sandbox=given.sandbox))
+        print_json(jobs_json(trails, unusual=unusual, sandbox=given.sandbox))
         sys.stdout.flush()
     elif trails:
         print(_table(trails, width()))
@@ -197,8 +199,13 @@ def _table(trails: Sequence[Trail], cells: int | None) -> str:
     return jobs_text([Line(trail) for trail in trails], width=cells)
 
 
-def _hint(trails: Sequence[Trail], given: Globals) -> None:
-    """Say what a person can do about what is not as it should be."""
+def _hint(trails: Sequence[Trail], given: Globals, unusual: Unusual) -> None:
+    """Say what a person can do about what is not as it should be, and what is unusual."""
+    from ftjobs.ledger.month import Line
+    from ftjobs.reports.jobs import unusual_lines
+
+    for note in unusual_lines([Line(trail) for trail in trails], unusual):
+        say(note, given)
     for trail in trails:
         submission = trail.submission
         if submission.state == "uncertain" and submission.job is None:

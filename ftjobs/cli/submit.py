@@ -139,7 +139,7 @@ def _submit(
     today = app.ambient.now().date()
     if app.profile.uses_catalog_dates:
         _refuse_gone(app, request, request.model.base.shutdown_date, today)
-    terms = terms_of(app, epochs=epochs, method=request.method)
+    terms = terms_of(app, epochs=epochs, method=request.method, past=app.past)
     with ExitStack() as stack:
         training_path = stack.enter_context(local_file(data))
         files = _surveyed_files(app, request, given, data=data, path=training_path, validation=validation)
@@ -200,19 +200,21 @@ def _shutdown_date(session: Session, model: str) -> date | None:
 
 
 def _consent(app: App, given: Globals, estimate: Estimate, high: Usd, limits: _Limits) -> None:
-    from ftjobs.reports.estimate import epochs_text
+    from ftjobs.reports.estimate import calibration_lines, epochs_text
     from ftjobs.reports.numbers import usd_range
     from ftjobs.workflows.gate import require_consent
 
     price = estimate.price
+    expected = estimate.cost.expected if estimate.cost else high
     say(
         f"estimate {usd_range(estimate.cost)}: {estimate.model.base.name}, "
         f"{epochs_text(estimate.epochs, 'epoch')}, "
         f"price list {price.price_list if price else 'unknown'}",
         given,
     )
-    for warning in estimate.warnings:
-        say(f"note: {warning}", given)
+    for note in (*calibration_lines(estimate), *estimate.warnings, app.past.unusual_estimate(expected)):
+        if note:
+            say(f"note: {note}", given)
     require_consent(
         high,
         confirm_above=app.settings.confirm_above_usd,

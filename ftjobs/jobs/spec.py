@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+MAX_EPOCHS = 50  # what the API reference allows
 _NOT_CONTENT = frozenset({"requested_model", "training_bytes"})
 
 

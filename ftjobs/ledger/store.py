@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from ftjobs.ledger import uploads
 from ftjobs.ledger.budget import BudgetState, Limit, admit
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
+from ftjobs.ledger.history import unusual
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
@@ -26,6 +27,7 @@ from ftjobs.ledger.trails import has_entry, has_job, select_submissions, select_
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.periods import Period, month_of
 
+_HISTORY = 200  # enough for every comparison with the past
 _OPEN = frozenset({"recorded", "sending", "uncertain"})
 
 
@@ -223,6 +225,25 @@ class Ledger:
         with self._transaction(writes=False) as connection:
             created_nothing = and_(has_entry("void"), ~has_job())
             return select_trails(connection, and_(~has_entry(*BILLED_SIDE), ~created_nothing))
+
+    def history(self, *, before: str | None = None) -> list[Trail]:
+        """Return the last 200 trails that created something, before a submission id or until now; oldest first."""
+        ids = select(submissions.c.id).where(~has_entry("void"))
+        if before is not None:
+            ids = ids.where(submissions.c.id < before)
+        newest = ids.order_by(submissions.c.id.desc()).limit(_HISTORY)  # an id begins with its time
+        with self._transaction(writes=False) as connection:
+            return select_trails(connection, submissions.c.id.in_(newest))
+
+    def unusual(self, shown: Sequence[Trail]) -> Mapping[str, tuple[str, ...]]:
+        """Return what is unusual about each of these trails against what came before it, by submission id."""
+        ids = {trail.submission.id for trail in shown}
+        if not ids:
+            return {}
+        told = [*self.history(before=min(ids)), *self.history(before=max(ids)), *shown]
+        in_order = sorted({trail.submission.id: trail for trail in told}.items())
+        found = unusual([trail for _, trail in in_order])
+        return {submission_id: notes for submission_id, notes in found.items() if submission_id in ids}
 
     def trails_in(self, period: Period | None) -> list[Trail]:
         """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one."""

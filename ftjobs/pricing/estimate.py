@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -11,13 +11,17 @@ from typing import Literal
 from ftjobs.dataset.survey import Survey
 from ftjobs.errors import UsageError
 from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.spec import MAX_EPOCHS
 from ftjobs.models.names import ModelName
-from ftjobs.money import Usd
-from ftjobs.pricing.prices import OLD_DAYS, USER_LIST, Price
+from ftjobs.money import Usd, UsdPer1M
+from ftjobs.pricing.calibration import Calibration
+from ftjobs.pricing.prices import Price
+from ftjobs.pricing.remarks import about_age, about_foreign_list, about_illustration
 from ftjobs.ranges import Range
 
-MIN_EPOCHS, MAX_EPOCHS = 1, 50
+MIN_EPOCHS = 1
 _NEAR_DAYS = 90
+_NOTED_PCT = 101  # of the high estimate: a token more or less is no news
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +44,22 @@ def epochs_by_rule(examples: int) -> int:
     return 3
 
 
-def choose_epochs(
-    asked: int | Literal["auto"] | None, *, examples: int, auto_bounds: tuple[int, int] = (1, 50)
-) -> Epochs:
+def choose_epochs(asked: int | Literal["auto"] | None, *, examples: int, most: int = MAX_EPOCHS) -> Epochs:
     """Return the epochs to send: the rule's number for None, the number asked for, or a range for "auto".
 
-    `auto_bounds` are the least and most that the service may choose. Raises UsageError `epochs_out_of_range`
-    unless a number is 1 to 50.
+    `most` is what the service takes, and chooses at most. Raises UsageError `epochs_out_of_range` unless a number
+    is 1 to `most`.
     """
-    rule = epochs_by_rule(examples)
+    rule = min(epochs_by_rule(examples), most)
     if asked is None:
         return Epochs(Range.exactly(rule), "rule")
     if asked == "auto":
-        low, high = auto_bounds
-        return Epochs(Range(low, min(max(rule, low), high), high), "auto")
-    if not MIN_EPOCHS <= asked <= MAX_EPOCHS:
+        return Epochs(Range(MIN_EPOCHS, rule, most), "auto")
+    if not MIN_EPOCHS <= asked <= most:
         raise UsageError(
             "epochs_out_of_range",
             f"{asked} epochs cannot be trained.",
-            next_step=f"Give --epochs a number from {MIN_EPOCHS} to {MAX_EPOCHS}, or auto.",
+            next_step=f"Give --epochs a number from {MIN_EPOCHS} to {most}, or auto.",
             epochs=asked,
         )
     return Epochs(Range.exactly(asked), "pinned")
@@ -81,6 +82,46 @@ class Estimate:
     shutdown_date: date | None
     warnings: tuple[str, ...]
     examples: int
+    calibration: Calibration | None = None
+
+    @property
+    def likely_tokens(self) -> tuple[int, int] | None:
+        """Where earlier jobs of this kind would have landed, None without enough of them.
+
+        The range is what budgets hold; this one only says how much of it was ever used.
+        """
+        if self.calibration is None:
+            return None
+        count = self.epochs.count
+        low, _ = self.calibration.landing(self.dataset_tokens.expected * count.low)
+        _, high = self.calibration.landing(self.dataset_tokens.expected * count.high)
+        return low, high
+
+    @property
+    def likely_cost(self) -> tuple[Usd, Usd] | None:
+        """What they cost, None where one of the two is unknown."""
+        rate, tokens = self._rate, self.likely_tokens
+        return None if rate is None or tokens is None else (rate.cost(tokens[0]), rate.cost(tokens[1]))
+
+    @property
+    def cost_per_epoch(self) -> Range[Usd] | None:
+        """What each epoch costs, the first as every further one; None without a price per token."""
+        return None if self._rate is None else self.dataset_tokens.map(self._rate.cost)
+
+    @property
+    def bounds(self) -> Mapping[str, str]:
+        """What the bounds low, expected and high of the dataset tokens count, in words."""
+        if self.model.base.format == "completion" and self.method == "supervised":
+            return dict.fromkeys(("low", "expected", "high"), "the text of prompt and completion")
+        return {
+            "low": "the text and 3 tokens a message (ChatML)",
+            "expected": "the cookbook's rule, which adds 3 an example",
+            "high": "every prompt twice, and tools" if self.method == "dpo" else "tools and unknown pictures too",
+        }
+
+    @property
+    def _rate(self) -> UsdPer1M | None:
+        return None if self.price is None else self.price.training_usd_per_1m
 
     def quote(self, *, on: date) -> Quote:
         """Return what is recorded of it on the day `on`; ValueError without a training price per token."""
@@ -109,14 +150,16 @@ def estimate(
     shutdown_date: date | None,
     on: date,
     list_is_foreign: bool = False,
+    calibration: Calibration | None = None,
 ) -> Estimate:
     """Return dataset tokens times epochs times price, bound by bound, each cost rounded once.
 
     `on` is the day of the estimate; `shutdown_date` is what the service or the catalog says of the model.
-    `list_is_foreign` says that the bundled price list is of another service than the one that will train.
+    `list_is_foreign` says that the bundled price list is of another service than the one that will train;
+    `calibration` what earlier jobs of the same shape came to.
     """
     counted, count = survey.dataset_tokens, epochs.count
-    estimated_tokens = Range(counted.low * count.low, counted.expected * count.expected, counted.high * count.high)
+    estimated_tokens = _times(counted, count)
     rate = None if price is None else price.training_usd_per_1m
     cost = None if rate is None else estimated_tokens.map(rate.cost)
     return Estimate(
@@ -131,10 +174,20 @@ def estimate(
         warnings=(
             *_about_dataset(survey, model, method),
             *_about_epochs(epochs),
+            *_about_past(calibration, counted),
             *_about_price(price, model, on, list_is_foreign=list_is_foreign),
             *_about_shutdown(shutdown_date, model, on, cost),
         ),
         examples=survey.examples,
+        calibration=calibration,
+    )
+
+
+def _times(dataset_tokens: Range[int], epochs: Range[int]) -> Range[int]:
+    return Range(
+        dataset_tokens.low * epochs.low,
+        dataset_tokens.expected * epochs.expected,
+        dataset_tokens.high * epochs.high,
     )
 
 
@@ -163,6 +216,14 @@ def _about_epochs(epochs: Epochs) -> Iterator[str]:
         )
 
 
+def _about_past(calibration: Calibration | None, counted: Range[int]) -> Iterator[str]:
+    if calibration is not None and calibration.landing(counted.expected)[1] * 100 > counted.high * _NOTED_PCT:
+        yield (
+            f"Your last {calibration.jobs} jobs like this landed at {calibration.text} × what was counted: above"
+            " the high estimate, which is all that a budget holds."
+        )
+
+
 def _about_price(price: Price | None, model: ModelName, on: date, *, list_is_foreign: bool) -> Iterator[str]:
     if price is None:
         yield (
@@ -178,19 +239,12 @@ def _about_price(price: Price | None, model: ModelName, on: date, *, list_is_for
             else f"The price list {price.price_list} has no training price for {model.base.name},"
             " so the estimated cost is unknown."
         )
-    if price.illustrative:
-        yield f"The price list {price.price_list} is illustrative: the bill will follow other prices."
-    if list_is_foreign and price.price_list != USER_LIST:
-        yield (
-            f"The price list {price.price_list} is of OpenAI's own service, and this service may charge"
-            " otherwise: add a [[price]] table."
-        )
-    age_days = price.days_since_read(on)
-    if age_days is not None and age_days > OLD_DAYS:
-        yield (
-            f"The price list {price.price_list} was last read on {price.read_on}, {age_days}"
-            " days ago: compare it with the service's own page, and add a [[price]] table where it differs."
-        )
+    said = (
+        about_illustration(price),
+        about_foreign_list(price, is_foreign=list_is_foreign),
+        about_age(price, on),
+    )
+    yield from filter(None, said)
 
 
 def _about_shutdown(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ftjobs.config import RawTable, Settings
 from ftjobs.errors import ConfigError, UsageError, nearest
+from ftjobs.jobs.spec import MAX_EPOCHS
 
 OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_DOMAIN = "openai.com"
@@ -17,7 +18,7 @@ _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _STRAY = re.compile(r"[\s@\\?#]")
 _HEADER_KEYS = frozenset({"organization", "project"})
 _TEXT_KEYS = frozenset({"extends", "base_url", "api_key_env", "account", "organization", "project"})
-_KEYS = _TEXT_KEYS | {"max_file_bytes", "uploads_api"}
+_KEYS = _TEXT_KEYS | {"max_file_bytes", "uploads_api", "max_epochs"}
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 # What the Uploads API takes: as a whole, and in one part.
@@ -34,7 +35,8 @@ class Profile:
     about this service. `base_url` is None for a sandbox that is served while the command runs.
 
     `max_file_bytes` is what one request may carry of a file; above it the Uploads API takes it in parts, where
-    the service has that (`uploads_api`; None where nobody said: OpenAI and the sandbox have it).
+    the service has that (`uploads_api`; None where nobody said: OpenAI and the sandbox have it). `max_epochs` is
+    how often it trains on a dataset at most, also where it chooses the number itself.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Profile:
     is_sandbox: bool = False
     max_file_bytes: int = MAX_FILE_BYTES
     uploads_api: bool | None = None
+    max_epochs: int = MAX_EPOCHS
 
     @property
     def has_uploads_api(self) -> bool:
@@ -172,7 +175,8 @@ def _from_table(name: str, table: RawTable, settings: Settings) -> Profile:
         project=values.get("project"),
         account_name=values.get("account"),
         uses_catalog_dates=parent == "openai",
-        max_file_bytes=_max_file_bytes(table),
+        max_file_bytes=_whole(table, "max_file_bytes", MAX_FILE_BYTES, "100_000_000"),
+        max_epochs=_whole(table, "max_epochs", MAX_EPOCHS, "10"),
         uploads_api=_uploads_api(table),
     )
     # OPENAI_API_KEY is OpenAI's alone: a key is never sent to a host that it was not meant for.
@@ -210,14 +214,14 @@ def _texts(table: RawTable) -> Mapping[str, str]:
     return values
 
 
-def _max_file_bytes(table: RawTable) -> int:
-    value = table.values.get("max_file_bytes", MAX_FILE_BYTES)
+def _whole(table: RawTable, key: str, default: int, example: str) -> int:
+    value = table.values.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(
             "bad_setting",
-            f"{table.origin}: max_file_bytes must be a whole number of bytes, 1 or more.",
-            next_step="Write it like max_file_bytes = 100_000_000.",
-            key="max_file_bytes",
+            f"{table.origin}: {key} must be a whole number, 1 or more.",
+            next_step=f"Write it like {key} = {example}.",
+            key=key,
         )
     return value
 

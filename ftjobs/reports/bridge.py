@@ -50,4 +50,5 @@ def amounts_that_add_up(steps: Sequence[Usd]) -> list[str]:
 def _signed(units: int, decimals: int) -> str:
     whole, fraction = divmod(abs(units), 10**decimals)
     sign = "+" if units > 0 else "-" if units < 0 else ""
-    return f"{sign}${whole:,}.{fraction:0{decimals}d}"
+    digits = f"{fraction:0{decimals}d}".rstrip("0").ljust(2, "0")
+    return f"{sign}${whole:,}.{digits}"

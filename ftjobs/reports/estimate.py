@@ -12,7 +12,7 @@ from ftjobs.pricing.estimate import Epochs, Estimate
 from ftjobs.pricing.prices import Price
 from ftjobs.reports.check import dataset_json, problem_lines, size_text
 from ftjobs.reports.envelope import clean, envelope
-from ftjobs.reports.numbers import UNKNOWN, range_json, token_range, usd_range
+from ftjobs.reports.numbers import UNKNOWN, range_json, token_range, usd, usd_range
 from ftjobs.reports.table import Column, table
 
 
@@ -25,10 +25,29 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
         "epochs": {**(range_json(estimate.epochs.count) or {}), "source": estimate.epochs.source},
         "estimated_tokens": range_json(estimate.estimated_tokens),
         "estimated_cost_usd": range_json(estimate.cost),
+        "cost_per_epoch_usd": range_json(estimate.cost_per_epoch),
+        "bounds": dict(estimate.bounds),
+        "calibration": _calibration_json(estimate),
         "price": _price_json(estimate.price),
         "shutdown_date": estimate.shutdown_date,
         "warnings": list(estimate.warnings),
     }
+
+
+def _calibration_json(estimate: Estimate) -> dict[str, Any] | None:
+    known = estimate.calibration
+    if known is None:
+        return None
+    return {
+        "jobs": known.jobs,
+        "landed_at": known.text,
+        "estimated_tokens": _bounds_json(estimate.likely_tokens),
+        "estimated_cost_usd": _bounds_json(estimate.likely_cost),
+    }
+
+
+def _bounds_json(bounds: tuple[Any, Any] | None) -> dict[str, Any] | None:
+    return None if bounds is None else {"low": bounds[0], "high": bounds[1]}
 
 
 def recorded_estimate_json(submission: Submission) -> dict[str, Any] | None:
@@ -46,8 +65,12 @@ def recorded_estimate_json(submission: Submission) -> dict[str, Any] | None:
         },
         "estimated_tokens": range_json(quote.estimated_tokens),
         "estimated_cost_usd": range_json(quote.cost),
+        "cost_per_epoch_usd": range_json(quote.dataset_tokens.map(quote.usd_per_1m.cost)),
+        "bounds": None,
+        "calibration": None,
         "price": {
             "usd_per_1m": quote.usd_per_1m,
+            "usd_per_hour": None,
             "list": quote.price_list,
             "effective_from": quote.effective_from,
             "source": quote.price_source,
@@ -66,6 +89,7 @@ def _price_json(price: Price | None) -> dict[str, Any] | None:
         return None
     return {
         "usd_per_1m": price.training_usd_per_1m,
+        "usd_per_hour": price.training_usd_per_hour,
         "list": price.price_list,
         "effective_from": price.effective_from,
         "source": price.source,
@@ -82,13 +106,16 @@ def estimates_json(survey: Survey, estimates: Sequence[Estimate], *, sandbox: bo
     )
 
 
-def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int | None) -> str:
-    """Return the dataset in a line, the models in a table, the prices' sources, then what to mind."""
+def estimates_text(
+    survey: Survey, estimates: Sequence[Estimate], *, footnotes: Sequence[str] = (), width: int | None
+) -> str:
+    """Return the dataset in a line, the models in a table, whence the range and the prices, then what to mind."""
     columns = [
         Column("MODEL"),
         Column("EPOCHS", right=True, gives_way=1),
         Column("ESTIMATED TOKENS", right=True, gives_way=3),
         Column("USD/1M", right=True, gives_way=2),
+        Column("EACH EPOCH", right=True, gives_way=4),
         Column("ESTIMATED COST", right=True),
     ]
     rows = [
@@ -96,14 +123,18 @@ def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int 
             estimate.model.base.name,
             epochs_text(estimate.epochs),
             token_range(estimate.estimated_tokens),
-            estimate.price.training_usd_per_1m.plain()
-            if estimate.price and estimate.price.training_usd_per_1m
-            else UNKNOWN,
+            _rate_text(estimate.price),
+            usd(estimate.cost_per_epoch.expected if estimate.cost_per_epoch else None),
             usd_range(estimate.cost),
         ]
         for estimate in estimates
     ]
-    notes = [line for estimate in estimates for line in price_lines(estimate.price)]
+    notes = [
+        *(line for estimate in estimates for line in price_lines(estimate.price)),
+        *footnotes,
+        *(line for estimate in estimates for line in _bounds_lines(estimate)),
+        *(line for estimate in estimates for line in calibration_lines(estimate)),
+    ]
     warnings = [f"note: {warning}" for estimate in estimates for warning in estimate.warnings]
     return "\n".join(
         [
@@ -114,6 +145,33 @@ def estimates_text(survey: Survey, estimates: Sequence[Estimate], *, width: int 
             *_unique([*notes, *warnings]),
         ]
     )
+
+
+def _rate_text(price: Price | None) -> str:
+    if price is None:
+        return UNKNOWN
+    if price.training_usd_per_1m is None and price.training_usd_per_hour is not None:
+        return f"{price.training_usd_per_hour.plain()}/h"
+    return price.training_usd_per_1m.plain() if price.training_usd_per_1m else UNKNOWN
+
+
+def _bounds_lines(estimate: Estimate) -> list[str]:
+    if estimate.dataset_tokens.low == estimate.dataset_tokens.high:
+        return []
+    return ["the range of tokens: " + ", ".join(f"{bound} is {what}" for bound, what in estimate.bounds.items())]
+
+
+def calibration_lines(estimate: Estimate) -> list[str]:
+    """Return what earlier jobs of this kind came to, in a line; nothing without enough of them."""
+    if estimate.calibration is None:
+        return []
+    cost = estimate.likely_cost
+    shown = list(dict.fromkeys(amount.display() for amount in cost or ()))
+    likely = f": {'–'.join(shown)}" if shown else ""
+    return [
+        f"your last {estimate.calibration.jobs} jobs on {estimate.model.base.name} landed at"
+        f" {estimate.calibration.text} × estimate{likely}"
+    ]
 
 
 def epochs_text(epochs: Epochs, noun: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftjobs.ledger.bridge import Bridge
@@ -11,6 +11,8 @@ from ftjobs.ledger.month import Line, percent
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import UNKNOWN, usd
 from ftjobs.reports.table import Column, table
+
+Unusual = Mapping[str, Sequence[str]]
 
 COLUMNS = (
     Column("JOB"),
@@ -25,8 +27,8 @@ COLUMNS = (
 )
 
 
-def job_json(line: Line) -> dict[str, Any]:
-    """Return one element of `jobs[]`; what is unknown is null."""
+def job_json(line: Line, unusual: Unusual | None = None) -> dict[str, Any]:
+    """Return one element of `jobs[]`; what is unknown is null. `unusual` are sentences by submission id."""
     submission = line.submission
     job, quote, estimate = submission.job, submission.quote, line.trail.estimate
     return {
@@ -50,6 +52,7 @@ def job_json(line: Line) -> dict[str, Any]:
         "created_at": job.created_at if job else submission.recorded_at,
         "finished_at": job.finished_at if job else None,
         "error": _error(line),
+        "unusual": list((unusual or {}).get(submission.id, ())),
         "tags": dict(submission.tags),
     }
 
@@ -68,9 +71,20 @@ def bridge_json(bridge: Bridge | None) -> dict[str, Any] | None:
     }
 
 
-def jobs_json(trails: Sequence[Trail], *, sandbox: bool) -> dict[str, Any]:
+def jobs_json(trails: Sequence[Trail], *, unusual: Unusual | None = None, sandbox: bool) -> dict[str, Any]:
     """Return `ftjobs.jobs/1`."""
-    return envelope("jobs", sandbox=sandbox, jobs=[job_json(Line(trail)) for trail in trails])
+    return envelope("jobs", sandbox=sandbox, jobs=[job_json(Line(trail), unusual) for trail in trails])
+
+
+def unusual_lines(lines: Sequence[Line], unusual: Unusual) -> list[str]:
+    """Return a note for everything unusual about the jobs of these lines, in their order."""
+    return [
+        f"note: {_name(line)}: {clean(note)}" for line in lines for note in unusual.get(line.submission.id, ())
+    ]
+
+
+def _name(line: Line) -> str:
+    return clean(line.submission.job.id if line.submission.job else line.submission.id)
 
 
 def jobs_text(lines: Sequence[Line], *, width: int | None) -> str:

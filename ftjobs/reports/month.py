@@ -11,11 +11,17 @@ from ftjobs.ledger.month import MonthReport
 from ftjobs.periods import Period, month_of
 from ftjobs.reports.bridge import bridge_lines
 from ftjobs.reports.envelope import envelope
-from ftjobs.reports.jobs import bridge_json, job_json, jobs_text
+from ftjobs.reports.jobs import Unusual, bridge_json, job_json, jobs_text, unusual_lines
 from ftjobs.reports.numbers import count
 
 
-def month_json(report: MonthReport, *, budgets: Sequence[BudgetState] = (), sandbox: bool) -> dict[str, Any]:
+def month_json(
+    report: MonthReport,
+    *,
+    budgets: Sequence[BudgetState] = (),
+    unusual: Unusual | None = None,
+    sandbox: bool,
+) -> dict[str, Any]:
     """Return `ftjobs.ledger/1`; the budgets are the current month's, whatever the period."""
     totals = report.totals
     return envelope(
@@ -27,7 +33,7 @@ def month_json(report: MonthReport, *, budgets: Sequence[BudgetState] = (), sand
         },
         as_of=None,
         digest=report.digest,
-        jobs=[job_json(line) for line in report.lines],
+        jobs=[job_json(line, unusual) for line in report.lines],
         totals={
             "jobs": totals.jobs,
             "unsettled_jobs": totals.unsettled_jobs,
@@ -58,7 +64,13 @@ def _budget_json(budget: BudgetState) -> dict[str, Any]:
     }
 
 
-def month_text(report: MonthReport, *, budgets: Sequence[BudgetState] = (), width: int | None) -> str:
+def month_text(
+    report: MonthReport,
+    *,
+    budgets: Sequence[BudgetState] = (),
+    unusual: Unusual | None = None,
+    width: int | None,
+) -> str:
     """Return the jobs of the period, its totals, what is open, the current month's budgets and the digest."""
     totals = report.totals
     pct = (
@@ -83,6 +95,7 @@ def month_text(report: MonthReport, *, budgets: Sequence[BudgetState] = (), widt
             "committed; `ftjobs status` asks the service"
         )
     lines.extend(budget.sentence() for budget in budgets)
+    lines.extend(unusual_lines(report.lines, unusual or {}))
     lines.append(f"digest {report.digest[:16]}")
     return "\n".join(lines)
 

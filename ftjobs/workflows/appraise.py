@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -13,8 +13,10 @@ from ftjobs.dataset.duplicates import overlap
 from ftjobs.dataset.rules import rules_for
 from ftjobs.dataset.survey import Survey, survey
 from ftjobs.errors import DatasetError
+from ftjobs.ledger.history import Past
 from ftjobs.models.names import ModelName
 from ftjobs.money import Usd
+from ftjobs.pricing.calibration import Shape
 from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
 from ftjobs.pricing.prices import Price, PriceBook
 from ftjobs.provider.profiles import Profile
@@ -25,7 +27,7 @@ _OF_TRAINING_FILES = frozenset({"too_few_examples", "few_examples"})
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what an estimate is made: the epochs asked for, the method, the profile, its prices and the day."""
+    """On what an estimate is made: epochs asked for, method, profile, its prices, the day and the past."""
 
     epochs: int | Literal["auto"] | None
     method: str
@@ -33,6 +35,7 @@ class Terms:
     prices: PriceBook
     price_list: str
     on: date
+    past: Past = field(default_factory=Past)
 
 
 def survey_for(
@@ -81,15 +84,17 @@ def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date
 
     On OpenAI's own service the catalog's date holds.
     """
+    shape = Shape.of(found.dataset_tokens, profile=terms.profile.name, model=model.base.name, method=terms.method)
     return estimate(
         found,
         model=model,
         method=terms.method,
-        epochs=choose_epochs(terms.epochs, examples=found.examples),
+        epochs=choose_epochs(terms.epochs, examples=found.examples, most=terms.profile.max_epochs),
         price=_price(model, terms),
         shutdown_date=model.base.shutdown_date if terms.profile.uses_catalog_dates else shutdown_date,
         on=terms.on,
         list_is_foreign=not (terms.profile.is_openai or terms.profile.is_sandbox),
+        calibration=terms.past.calibration(shape),
     )
 
 

@@ -16,6 +16,14 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
         {*("-o", "--output", "--system", "--holdout", "--sample", "--split-seed", "--dedupe", "--force")},
     ),
     "estimate": ({"DATA"}, {"--model", "--epochs", "--method", "--price-list"}),
+    "tco": (
+        {"DATA"},
+        {
+            *("--model", "--monthly-input", "--monthly-output", "--training-tokens", "--examples", "--epochs"),
+            *("--months", "--cached", "--batch", "--retry-overhead", "--holdout", "--growth", "--base-input"),
+            "--price-list",
+        },
+    ),
     "submit": (
         {"DATA"},
         {
@@ -36,7 +44,9 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "status": ({"JOB"}, {"--all"}),
     "watch": ({"JOB"}, {"--timeout"}),
+    "show": ({"JOB"}, set()),
     "ledger": ({"PERIOD"}, {"--month"}),
+    "prices": ({"MODEL"}, {"--on", "--price-list"}),
     "sandbox": (set(), set()),
     "sandbox serve": (set(), {"--port"}),
 }

@@ -102,7 +102,19 @@ ESTIMATE = {
     "epochs": {**spread(whole), "source": one_of("rule", "pinned", "auto")},
     "estimated_tokens": spread(whole),
     "estimated_cost_usd": maybe(spread(usd)),
-    "price": maybe({"usd_per_1m": usd, "list": text, "effective_from": maybe(day), "source": text}),
+    "cost_per_epoch_usd": maybe(spread(usd)),
+    "bounds": maybe(spread(text)),
+    "calibration": maybe(
+        {
+            "jobs": whole,
+            "landed_at": text,
+            "estimated_tokens": {"low": whole, "high": whole},
+            "estimated_cost_usd": maybe({"low": usd, "high": usd}),
+        }
+    ),
+    "price": maybe(
+        {"usd_per_1m": usd, "usd_per_hour": maybe(usd), "list": text, "effective_from": maybe(day), "source": text}
+    ),
     "shutdown_date": maybe(day),
     "warnings": [text],
 }
@@ -114,6 +126,23 @@ SUBMISSION = {
     "reused": one_of(True, False),
     "file_id": maybe(lambda value: value.startswith("file-")),
     "estimate": ESTIMATE,
+}
+BRIDGE = {
+    "epochs_usd": usd,
+    "token_count_usd": usd,
+    "price_usd": usd,
+    "other_usd": usd,
+    "variance_usd": usd,
+    "jobs_without_epochs": whole,
+}
+BUDGET = {
+    "profile": maybe(text),
+    "tag": maybe(text),
+    "limit_usd": usd,
+    "billed_usd": usd,
+    "commitment_usd": usd,
+    "headroom_usd": usd,
+    "warns": one_of(True, False),
 }
 JOB = {
     "submission_id": text,
@@ -130,12 +159,14 @@ JOB = {
     "billed_cost_usd": maybe(usd),
     "billed_basis": maybe(one_of("trained_tokens", "hours", "manual")),
     "variance_pct": maybe(pct),
+    "variance_bridge": maybe(BRIDGE),
     "progress": maybe(lambda value: 0 <= value <= 1),
     "estimated_finish": maybe(instant),
     "created_at": instant,
     "finished_at": maybe(instant),
     "error": maybe({"code": maybe(text), "message": maybe(text)}),
     "tags": lambda value: isinstance(value, dict),
+    "unusual": [text],
 }
 JOBS = {"schema": one_of("ftjobs.jobs/1"), "jobs": [JOB]}
 LEDGER = {
@@ -154,9 +185,11 @@ LEDGER = {
         "settled_estimated_cost_usd": usd,
         "variance_usd": usd,
         "variance_pct": maybe(pct),
+        "variance_bridge": BRIDGE,
         "commitment_usd": usd,
         "unknown_billed_jobs": whole,
     },
+    "budgets": [BUDGET],
 }
 ERROR = {
     "schema": one_of("ftjobs.error/1"),

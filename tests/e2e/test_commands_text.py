@@ -29,8 +29,8 @@ def test_check_and_estimate_say_it_on_stdout_alone(person: Person, training_file
     assert (estimated.code, estimated.err) == (0, "")
     heading, known, unknown = estimated.out.splitlines()[4:7]
     assert heading.split("  ")[0] == "MODEL"
-    assert re.search(r"8 by rule .* 3\.00 +\$0\.\d{4} \(\$0\.\d{4}–\$0\.\d{4}\)", known)
-    assert unknown.count("unknown") == 2
+    assert re.search(r"8 by rule .* 3\.00 +\$0\.\d{4} +\$0\.\d{4} \(\$0\.\d{4}–\$0\.\d{4}\)", known)
+    assert unknown.count("unknown") == 3  # the price, an epoch, the whole
     assert "price list openai, read " in estimated.out
 
 
@@ -76,9 +76,10 @@ def test_the_ledger_says_what_is_billed_and_what_is_open(
     assert (budget["limit_usd"], budget["profile"], budget["tag"], budget["warns"]) == ("10.00", None, None, False)
     spent = Decimal(budget["billed_usd"]) + Decimal(budget["commitment_usd"])
     assert Decimal(budget["headroom_usd"]) == 10 - spent < 10
-    head, *_, billed, unsettled, budget, digest = told.out.splitlines()
+    head, *_, billed, bridge, unsettled, budget, digest = told.out.splitlines()
     assert re.fullmatch(r"Ledger \d{4}-\d\d \(UTC\)", head)
     assert re.fullmatch(r"billed \$.* trained tokens; estimated \$.* for the same jobs, variance .*%\)", billed)
+    assert re.fullmatch(r"variance by epochs \$0\.00, token count [+-]\$0\.\d+, price \$0\.00", bridge)
     assert re.match(r"1 job unsettled, up to \$\d\.\d+ committed; `ftjobs status`", unsettled)
     assert re.match(r"budget \$10\.00 this month: \$.* billed, \$.* committed, \$9\.\d\d left", budget)
     assert re.fullmatch(r"digest [0-9a-f]{16}", digest)

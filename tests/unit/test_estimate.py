@@ -120,8 +120,11 @@ def test_epochs_are_pinned_unless_left_to_the_service(
 
 
 def test_auto_stays_within_what_the_profile_allows() -> None:
-    assert choose_epochs("auto", examples=10, auto_bounds=(1, 4)).count == Range(1, 4, 4)
-    assert choose_epochs("auto", examples=20_000, auto_bounds=(2, 8)).count == Range(2, 2, 8)
+    assert choose_epochs("auto", examples=10, most=4).count == Range(1, 4, 4)
+    assert choose_epochs("auto", examples=20_000, most=8).count == Range(1, 1, 8)
+    assert choose_epochs(None, examples=10, most=4).count == Range.exactly(4)
+    with pytest.raises(UsageError, match="5 epochs"):
+        choose_epochs(5, examples=10, most=4)
 
 
 @pytest.mark.parametrize("asked", [0, -1, 51])
@@ -204,7 +207,7 @@ def test_another_services_price_is_called_so_unless_it_is_the_users() -> None:
 
 def test_a_price_list_is_old_after_180_days() -> None:
     assert quiet(on=date(2027, 5, 21)).warnings == ()
-    assert "181 days ago" in only_warning(quiet(on=date(2027, 5, 22)))
+    assert "181 days before" in only_warning(quiet(on=date(2027, 5, 22)))
     assert quiet(price=price(training_usd_per_1m="2.00"), on=date(2030, 1, 1)).warnings == ()
 
 

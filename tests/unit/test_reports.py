@@ -255,7 +255,7 @@ def test_models_stand_side_by_side_and_shared_lines_are_said_once() -> None:
     text = estimates_text(survey(), [estimated("gpt-4o-mini"), estimated("gpt-4.1")], width=None)
     assert text.startswith("d.jsonl: 100 examples, 1,000 (900–1,100) dataset tokens\n")
     assert text.count("price list openai") == 1
-    assert "3.00  $0.0090 ($0.0081–$0.0099)" in text
+    assert "3.00     $0.0030  $0.0090 ($0.0081–$0.0099)" in text
     assert text.count("shut down on 2027-01-14") == 2
     assert "for each remaining day" in text
 

@@ -1,0 +1,250 @@
+"""`tco`: what a fine-tuned model costs over its life, offline and without a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ftjobs.cli.context import local_file, open_app, width
+from ftjobs.cli.estimate import surveyed
+from ftjobs.cli.options import print_json
+from ftjobs.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from ftjobs.app import App
+    from ftjobs.cli.options import Globals
+    from ftjobs.cli.tco_input import Dataset
+    from ftjobs.dataset.survey import Survey
+    from ftjobs.models.names import ModelName
+    from ftjobs.pricing.ownership import Ownership, Training, Use
+    from ftjobs.pricing.prices import Price
+
+_METHOD = "supervised"
+_MOST_MONTHS = 120
+
+
+def tco(
+    ctx: typer.Context,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Training file (JSONL), or - for stdin.")
+    ] = None,
+    *,
+    model: Annotated[
+        str, typer.Option("--model", metavar="M[,M…]", help="Model to fine-tune; several stand side by side.")
+    ],
+    monthly_input: Annotated[
+        str, typer.Option("--monthly-input", metavar="N", help="Input tokens a month, such as 150M.")
+    ],
+    monthly_output: Annotated[
+        str, typer.Option("--monthly-output", metavar="N", help="Output tokens a month, such as 0.3M.")
+    ],
+    training_tokens: Annotated[
+        str | None, typer.Option("--training-tokens", metavar="N", help="Dataset tokens, where there is no DATA.")
+    ] = None,
+    examples: Annotated[
+        int | None, typer.Option("--examples", metavar="N", min=1, help="Examples, where there is no DATA.")
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option("--epochs", metavar="N", help="Epochs; by rule for DATA, else 1, without it.")
+    ] = None,
+    months: Annotated[
+        int, typer.Option("--months", metavar="N", min=1, max=_MOST_MONTHS, help="Months to count.")
+    ] = 12,
+    cached: Annotated[
+        str,
+        typer.Option("--cached", metavar="P", show_default=False, help="Share of the input that is cached (40%)."),
+    ] = "0%",
+    batch: Annotated[bool, typer.Option("--batch", help="Use both models at batch prices.")] = False,
+    retry_overhead: Annotated[
+        str,
+        typer.Option(
+            "--retry-overhead", metavar="P", show_default=False, help="What retries add to each month (5%)."
+        ),
+    ] = "0%",
+    holdout: Annotated[
+        str | None,
+        typer.Option("--holdout", metavar="P", help="Share held out for validation (15%), for free."),
+    ] = None,
+    growth: Annotated[
+        str,
+        typer.Option(
+            "--growth", metavar="P", show_default=False, help="How the use grows from month to month (5%)."
+        ),
+    ] = "0%",
+    base_input: Annotated[
+        str | None,
+        typer.Option("--base-input", metavar="N", help="Input a month of the base model with a longer prompt."),
+    ] = None,
+    price_list: Annotated[
+        str | None, typer.Option("--price-list", metavar="L", help="Price list: openai, guide-2026 or user.")
+    ] = None,
+) -> None:
+    """Weigh training and use against the base model. Total cost of ownership, break-even and a verdict; offline."""
+    from ftjobs.cli.tco_input import read_dataset, read_use, require_growth_in_bounds
+    from ftjobs.reports.tco import tco_json, tco_text
+
+    app, given = open_app(ctx, price_list=price_list)
+    use = read_use(
+        monthly_input=monthly_input,
+        monthly_output=monthly_output,
+        base_input=base_input,
+        cached=cached,
+        retry_overhead=retry_overhead,
+        growth=growth,
+        batch=batch,
+    )
+    require_growth_in_bounds(use, months)
+    dataset = read_dataset(
+        data,
+        training_tokens,
+        examples=examples,
+        epochs=epochs,
+        holdout=holdout,
+        most_epochs=app.profile.max_epochs,
+    )
+    today = app.ambient.now().date()
+    models = [_candidate(name, app, today) for name in dict.fromkeys(each.strip() for each in model.split(","))]
+    trainings = _trainings(dataset, models, app, given)
+    owned = [
+        _owned(each, training, use, app, today=today, months=months)
+        for each, training in zip(models, trainings, strict=True)
+    ]
+    if given.json:
+        print_json(tco_json(owned, sandbox=given.sandbox))
+    else:
+        print(tco_text(owned, width=width()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A model as it was typed, the name by which it has a price, and what the catalog knows of it, if anything."""
+
+    requested: str
+    name: str
+    known: ModelName | None
+    price: Price | None
+    shutdown_date: date | None
+    is_capped: bool
+
+
+def _candidate(requested: str, app: App, today: date) -> _Candidate:
+    """Return the model with its price; UsageError where neither the catalog nor the price list knows it."""
+    from ftjobs.models.catalog import load_catalog
+    from ftjobs.models.names import resolve
+
+    list_name = app.settings.price_list
+    known, unknown = None, None
+    try:
+        known = resolve(requested, load_catalog())
+    except UsageError as error:
+        unknown = error
+    name = known.base.name if known else requested
+    price = app.prices.find(name, profile=app.profile.name, on=today, price_list=list_name)
+    if unknown is not None and price is None:
+        raise unknown
+    is_illustrative = price.illustrative if price else _is_illustrative(list_name, app)
+    shutdown_date = known.base.shutdown_date if known else None
+    return _Candidate(
+        requested,
+        name,
+        known,
+        price,
+        shutdown_date if is_illustrative or app.profile.uses_catalog_dates else None,
+        is_capped=not is_illustrative,
+    )
+
+
+def _is_illustrative(list_name: str, app: App) -> bool:
+    return any(price.illustrative for price in app.prices.prices if price.price_list == list_name)
+
+
+def _trainings(dataset: Dataset, models: Sequence[_Candidate], app: App, given: Globals) -> list[Training]:
+    from ftjobs.pricing.ownership import Training
+    from ftjobs.ranges import Range
+
+    if dataset.path is not None:
+        surveys = _surveys(dataset.path, models, app, given)
+        return [_surveyed_training(dataset, found, app.profile.max_epochs) for found in surveys]
+    return [
+        Training(
+            dataset_tokens=Range.exactly(dataset.tokens or 0),
+            epochs=dataset.epochs or 1,
+            epochs_source="pinned" if dataset.epochs else "assumed",
+            examples=dataset.examples,
+            holdout=dataset.holdout,
+        )
+        for _ in models
+    ]
+
+
+def _surveyed_training(dataset: Dataset, found: Survey, most_epochs: int) -> Training:
+    from ftjobs.pricing.estimate import epochs_by_rule
+    from ftjobs.pricing.ownership import Training, examples_left
+
+    return Training(
+        dataset_tokens=found.dataset_tokens,
+        epochs=dataset.epochs or min(epochs_by_rule(examples_left(found.examples, dataset.holdout)), most_epochs),
+        epochs_source="pinned" if dataset.epochs else "rule",
+        examples=found.examples,
+        holdout=dataset.holdout,
+    )
+
+
+def _surveys(data: str, models: Sequence[_Candidate], app: App, given: Globals) -> list[Survey]:
+    """Return each model's survey of the file, which must be valid; models that count alike share a pass."""
+    from ftjobs.workflows.appraise import require_valid
+
+    names = [_countable(each) for each in models]
+    by_shape: dict[object, Survey] = {}
+    surveys = []
+    with local_file(data) as path:
+        for name in names:
+            shape = (name.base.encoding, name.base.max_example_tokens, name.base.format, name.base.image_tokens)
+            if shape not in by_shape:
+                by_shape[shape] = surveyed(str(path), name, _METHOD, app, given, named=data)
+                require_valid(by_shape[shape])
+            surveys.append(by_shape[shape])
+    return surveys
+
+
+def _countable(candidate: _Candidate) -> ModelName:
+    if candidate.known is None:
+        raise UsageError(
+            "uncountable_model",
+            f"How {candidate.name} counts tokens is unknown, so a training file cannot be counted for it.",
+            next_step="Give --training-tokens in place of the file.",
+            model=candidate.requested,
+        )
+    if _METHOD not in candidate.known.base.methods:
+        raise UsageError(
+            "unknown_method",
+            f"{candidate.name} is not trained by {_METHOD}, which is how a training file is counted here.",
+            next_step="Give --training-tokens in place of the file, or name another model.",
+            model=candidate.requested,
+            method=_METHOD,
+        )
+    return candidate.known
+
+
+def _owned(
+    candidate: _Candidate, training: Training, use: Use, app: App, *, today: date, months: int
+) -> Ownership:
+    from ftjobs.pricing.horizon import horizon
+    from ftjobs.pricing.ownership import own
+
+    return own(
+        candidate.requested,
+        candidate.name,
+        price=candidate.price,
+        price_list=app.settings.price_list,
+        training=training,
+        use=use,
+        horizon=horizon(today, months, shutdown_date=candidate.shutdown_date if candidate.is_capped else None),
+        shutdown_date=candidate.shutdown_date,
+        list_is_foreign=not (app.profile.is_openai or app.profile.is_sandbox),
+    )

@@ -1,0 +1,187 @@
+"""One job's whole trail on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from ftjobs.ledger.entries import Entry
+from ftjobs.ledger.month import Line
+from ftjobs.periods import iso
+from ftjobs.reports.bridge import bridge_lines
+from ftjobs.reports.envelope import clean, envelope
+from ftjobs.reports.estimate import quote_text, recorded_estimate_json
+from ftjobs.reports.jobs import Unusual, job_json, variance_pct
+from ftjobs.reports.numbers import UNKNOWN, count, usd
+from ftjobs.reports.table import Column, table
+
+_ENTRY_COLUMNS = (
+    Column("WHEN (UTC)"),
+    Column("ENTRY"),
+    Column("TOKENS", right=True, gives_way=1),
+    Column("USD/1M", right=True, gives_way=2),
+    Column("USD", right=True),
+    Column("BASIS", gives_way=3),
+    Column("SOURCE", gives_way=4),
+)
+
+
+def trail_json(line: Line, *, unusual: Unusual | None = None, sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.job/1`: the job as in every list, what was asked for, the estimate and every entry."""
+    submission, spec = line.submission, line.submission.spec
+    return envelope(
+        "job",
+        sandbox=sandbox,
+        **job_json(line, unusual),
+        account=submission.account,
+        requested_model=spec.requested_model if spec else None,
+        method=spec.method if spec else None,
+        hyperparameters=dict(_hyperparameters(line)),
+        seed=submission.seed,
+        suffix=spec.suffix if spec else None,
+        training_file={
+            "id": submission.training_file_id,
+            "sha256": spec.training_sha256 if spec else None,
+            "bytes": spec.training_bytes if spec else None,
+        },
+        validation_file={
+            "id": submission.validation_file_id,
+            "sha256": spec.validation_sha256 if spec else None,
+        },
+        estimate=recorded_estimate_json(submission),
+        entries=[_entry_json(entry) for entry in line.trail.entries],
+    )
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "kind": entry.kind,
+        "seq": entry.seq,
+        "tokens": entry.tokens,
+        "amount_usd": entry.amount,
+        "usd_per_1m": entry.usd_per_1m,
+        "price_list": entry.price_list,
+        "effective_from": entry.effective_from,
+        "basis": entry.basis,
+        "source": entry.source,
+        "occurred_at": entry.occurred_at,
+        "recorded_at": entry.recorded_at,
+    }
+
+
+def trail_text(line: Line, *, unusual: Unusual | None = None, width: int | None) -> str:
+    """Return what was asked for, when what happened, what it was estimated and billed at, and why they differ."""
+    facts = [
+        *_about_job(line),
+        *_about_files(line),
+        *_about_times(line),
+        ("estimate", quote_text(line.submission.quote)),
+    ]
+    size = max(len(name) for name, _ in facts)
+    return "\n".join(
+        [
+            *(f"{name:{size}}  {clean(text)}" for name, text in facts),
+            *_about_error(line),
+            "",
+            table(_ENTRY_COLUMNS, [_entry_row(entry) for entry in line.trail.entries], width=width)
+            if line.trail.entries
+            else "no entries",
+            "",
+            _outcome(line),
+            *(bridge_lines(line.bridge) if line.bridge else []),
+            *(f"note: {note}" for note in (unusual or {}).get(line.submission.id, ())),
+        ]
+    )
+
+
+def _about_job(line: Line) -> Iterator[tuple[str, str]]:
+    submission, spec, job = line.submission, line.submission.spec, line.submission.job
+    yield "job", f"{job.id if job else 'none yet'} ({submission.status})"
+    yield "submission", submission.id
+    yield "profile", submission.profile
+    if spec is None:
+        yield "model", (job.model if job else None) or UNKNOWN
+    else:
+        alias = "" if spec.requested_model == spec.base_model else f" ({spec.requested_model})"
+        yield "model", f"{spec.base_model}{alias}, {spec.method}"
+    if job and job.fine_tuned_model:
+        yield "fine-tuned model", job.fine_tuned_model
+    yield (
+        "parameters",
+        ", ".join(f"{name} {value}" for name, value in _hyperparameters(line)) or "the service's own",
+    )
+    if submission.tags:
+        yield "tags", ", ".join(f"{key}={value}" for key, value in submission.tags.items())
+
+
+def _hyperparameters(line: Line) -> Iterator[tuple[str, Any]]:
+    """Yield what was asked for, in the API's words; the epochs are the service's own where it told them."""
+    spec = line.submission.spec
+    epochs = line.submission.n_epochs
+    if epochs is not None:
+        yield "n_epochs", epochs
+    elif spec is not None:
+        yield "n_epochs", spec.n_epochs
+    if spec is None:
+        return
+    for name in ("batch_size", "learning_rate_multiplier", "beta"):
+        if (value := getattr(spec, name)) is not None:
+            yield name, value
+
+
+def _about_files(line: Line) -> Iterator[tuple[str, str]]:
+    submission, spec = line.submission, line.submission.spec
+    if spec is not None:
+        name = submission.training_file_id or "not uploaded"
+        yield "training file", f"{name}, {count(spec.training_bytes, 'byte')}, sha256 {spec.training_sha256[:16]}"
+    if spec is not None and spec.validation_sha256:
+        name = submission.validation_file_id or "not uploaded"
+        yield "validation file", f"{name}, sha256 {spec.validation_sha256[:16]}"
+
+
+def _about_times(line: Line) -> Iterator[tuple[str, str]]:
+    submission, job = line.submission, line.submission.job
+    times: Sequence[tuple[str, datetime | None]] = (
+        ("recorded", submission.recorded_at),
+        ("created", job.created_at if job else None),
+        ("finished", job.finished_at if job else None),
+        ("expected to finish", job.estimated_finish if job and not job.ended else None),
+    )
+    for name, instant in times:
+        if instant is not None:
+            yield name, iso(instant)
+
+
+def _about_error(line: Line) -> list[str]:
+    job = line.submission.job
+    if job and job.error_code:
+        return [clean(f"error: {job.error_code}: {job.error_message or 'the service says no more'}")]
+    if line.submission.error_message:
+        return [clean(f"error: {line.submission.error_message}")]
+    return []
+
+
+def _entry_row(entry: Entry) -> list[str]:
+    return [
+        iso(entry.occurred_at),
+        entry.kind,
+        f"{entry.tokens:,}" if entry.tokens is not None else "-",
+        entry.usd_per_1m.plain() if entry.usd_per_1m else "-",
+        entry.amount.plain(),
+        entry.basis or "-",
+        entry.source,
+    ]
+
+
+def _outcome(line: Line) -> str:
+    if line.trail.voided and line.billed is None:
+        return "nothing was created, so nothing is due"
+    if line.billed is None:
+        bill = "the bill is unknown" if line.bill_is_unknown else "not billed yet"
+        return f"{bill}; up to {line.commitment.display()} committed"
+    pct = variance_pct(line)
+    if line.variance is None or pct is None:
+        return f"billed {usd(line.billed)}; there is no estimate to compare it with"
+    signed = pct if pct.startswith("-") else f"+{pct}"
+    return f"billed {usd(line.billed)}, estimated {usd(line.settled_estimate)}, variance {signed}%"

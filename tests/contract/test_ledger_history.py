@@ -1,0 +1,49 @@
+"""What the ledger gives of its past: the last trails before a submission, and what is unusual against them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ftjobs.ledger.store import Ledger
+from tests.contract.conftest import NOW, a_submission
+
+
+def record(ledger: Ledger, numbers: range, dollars: str = "1.00") -> list[str]:
+    """Record a submission a minute of so many dollars; return their ids."""
+    made = [a_submission(number, at=NOW + timedelta(minutes=number), per_1m=dollars) for number in numbers]
+    for submission in made:
+        ledger.record(submission)
+    return [submission.id for submission in made]
+
+
+def ids_of(ledger: Ledger, *, before: str | None = None) -> list[str]:
+    return [trail.submission.id for trail in ledger.history(before=before)]
+
+
+def test_the_past_runs_from_old_to_new_up_to_a_submission(ledger: Ledger) -> None:
+    ids = record(ledger, range(1, 6))
+    assert ids_of(ledger) == ids
+    assert ids_of(ledger, before=ids[3]) == ids[:3]
+    assert ids_of(ledger, before=ids[0]) == []
+
+
+def test_of_a_long_past_the_last_200_are_told(ledger: Ledger) -> None:
+    ids = record(ledger, range(1, 206))
+    assert ids_of(ledger) == ids[5:]
+    assert ids_of(ledger, before=ids[204]) == ids[4:204]
+
+
+def test_what_created_nothing_is_no_past(ledger: Ledger) -> None:
+    ids = record(ledger, range(1, 4))
+    ledger.close(ids[1], "rejected", code="x", message="no", now=NOW)
+    assert ids_of(ledger) == [ids[0], ids[2]]
+
+
+def test_one_trail_is_compared_with_what_came_before_it_wherever_it_stands(ledger: Ledger) -> None:
+    cheap = record(ledger, range(1, 6))
+    (dear,) = record(ledger, range(6, 7), "900.00")
+    later = record(ledger, range(7, 9))
+    assert list(ledger.unusual(ledger.trails([dear]))) == [dear]
+    assert list(ledger.unusual(ledger.trails([cheap[0], dear, later[1]]))) == [dear]
+    assert ledger.unusual(ledger.trails([cheap[0], later[0]])) == {}
+    assert ledger.unusual([]) == {}
