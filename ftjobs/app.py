@@ -38,25 +38,21 @@ _TOLD_WAIT_S = 5.0
 class App:
     """One command's settings, profile, ledger and sessions; ConfigError and LedgerError where they are touched."""
 
-    def __init__(
-        self,
-        *,
-        flags: Mapping[str, object | None],
-        config_file: Path | None,
-        verbosity: int,
-        environ: Mapping[str, str] | None = None,
-        ambient: Ambient | None = None,
-    ) -> None:
-        self._environ = os.environ if environ is None else environ
-        self.ambient = ambient or Ambient()
-        self.settings: Settings = load_settings(
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ambient = Ambient()
+
+    @classmethod
+    def open(cls, *, flags: Mapping[str, object | None], config_file: Path | None) -> App:
+        """Return the root on the settings in force; ConfigError where they cannot be read."""
+        settings = load_settings(
             flags=flags,
-            environ=self._environ,
+            environ=os.environ,
             cwd=Path.cwd(),
             config_file=config_file,
             user_config_dir=Path(platformdirs.user_config_dir("ftjobs")),
         )
-        logs.configure(style=self.settings.log, verbosity=verbosity)
+        return cls(settings)
 
     @cached_property
     def profile(self) -> Profile:
@@ -85,8 +81,8 @@ class App:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, made where there is none, with its orphans taken in."""
-        from ftjobs.ledger.engine import ledger_path
         from ftjobs.ledger.orphans import take_in_orphans
+        from ftjobs.ledger.place import ledger_path
         from ftjobs.ledger.store import Ledger
 
         stamp = "sandbox" if self.profile.is_sandbox else "real"
@@ -103,15 +99,17 @@ class App:
     @cached_property
     def past(self) -> Past:
         """What the ledger knows of earlier jobs; nothing where there is none yet, or none that can be read."""
-        from ftjobs.errors import FtjobsError
-        from ftjobs.ledger.engine import ledger_path
-        from ftjobs.ledger.history import Past
+        from sqlite3 import Error
 
+        from ftjobs.ledger.glance import last_trails
+        from ftjobs.ledger.history import Past
+        from ftjobs.ledger.place import ledger_path
+
+        path = ledger_path(self.ledger_url)
         try:
-            is_there = ledger_path(self.ledger_url).exists()
-            return Past.of(self.ledger.history()) if is_there else Past()
-        except FtjobsError as error:
-            log.info("past.unknown", reason=error.message)
+            return Past.of(last_trails(path) if path.exists() else ())
+        except (Error, OSError, ValueError, TypeError, KeyError) as error:
+            log.info("past.unknown", reason=str(error))
             return Past()
 
     @cached_property
@@ -155,7 +153,7 @@ class App:
                 chosen = replace(chosen, base_url=stack.enter_context(_serve(self.sandbox_dir)))
                 key = Secret(SANDBOX_KEY, "sandbox")
             else:
-                key = api_key(self._environ, chosen.api_key_env)
+                key = api_key(os.environ, chosen.api_key_env)
                 logs.register_secret(key.reveal())
             api = Api(chosen, key, now=self.ambient.now, sleep=self.ambient.sleep, on_retry=_announce)
             stack.callback(api.close)

@@ -39,7 +39,8 @@ def open_app(ctx: typer.Context, **flags: object) -> tuple[App, Globals]:
     from ftjobs.app import App
 
     given = globals_of(ctx)
-    app = App(flags={**given.flags, **flags}, config_file=given.config, verbosity=given.verbosity)
+    app = App.open(flags={**given.flags, **flags}, config_file=given.config)
+    logs.configure(style=app.settings.log, verbosity=given.verbosity)
     given.sandbox = app.profile.is_sandbox
     return app, given
 

@@ -31,6 +31,7 @@ VERBS: Final[dict[str, str]] = {
     "show": "ftjobs.cli.show:show",
     "ledger": "ftjobs.cli.ledger:ledger",
     "prices": "ftjobs.cli.prices:prices",
+    "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",
 }
 """Verb → `module:function`, or `module:app` for a Typer made with cls=Family; imported when asked for."""

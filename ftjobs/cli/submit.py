@@ -15,7 +15,7 @@ import typer
 from ftjobs.cli.context import STDIN, ask, can_ask, local_file, open_app, progress_bar, say
 from ftjobs.cli.estimate import Epochs, resolved, surveyed, surveyed_validation, terms_of
 from ftjobs.cli.options import Globals, print_json
-from ftjobs.errors import InterruptedByUserError, RejectedError, UsageError
+from ftjobs.errors import ConfigError, InterruptedByUserError, RejectedError, UnavailableError, UsageError
 from ftjobs.money import Usd
 
 if TYPE_CHECKING:
@@ -137,8 +137,7 @@ def _submit(
     from ftjobs.workflows.submit import submit as submit_order
 
     today = app.ambient.now().date()
-    if app.profile.uses_catalog_dates:
-        _refuse_gone(app, request, request.model.base.shutdown_date, today)
+    _refuse_gone(app, request, None if dry_run else _told_of_what_is_gone(app, request, today), today)
     terms = terms_of(app, epochs=epochs, method=request.method, past=app.past)
     with ExitStack() as stack:
         training_path = stack.enter_context(local_file(data))
@@ -149,7 +148,7 @@ def _submit(
             _show_plan(estimate, given)
             return None
         session = stack.enter_context(app.session())
-        told = None if app.profile.uses_catalog_dates else _shutdown_date(session, request.model.sent)
+        told = _shutdown_date(session, request.model.sent)
         _refuse_gone(app, request, told, today)
         estimate = estimate_for(request.model, files.training, terms, shutdown_date=told)
         high = require_price(estimate)
@@ -183,12 +182,31 @@ def _surveyed_files(
     return Files(training, path, held_out, Path(validation), name)
 
 
-def _refuse_gone(app: App, request: Request, shutdown_date: date | None, today: date) -> None:
+def _refuse_gone(app: App, request: Request, told: date | None, today: date) -> None:
+    """Refuse a model that is gone by what the service told of it, else by the catalog where that is about it."""
     from ftjobs.models.catalog import load_catalog
+    from ftjobs.models.shutdowns import newest
     from ftjobs.workflows.gate import refuse_gone
 
+    listed = request.model.base if app.profile.uses_catalog_dates else None
     ends_on = load_catalog().creation_ends_on if app.profile.uses_catalog_dates else None
+    shutdown_date = newest(listed, told=told, on=today)
     refuse_gone(request.model, shutdown_date=shutdown_date, creation_ends_on=ends_on, on=today)
+
+
+def _told_of_what_is_gone(app: App, request: Request, today: date) -> date | None:
+    """Ask the service before anything is counted, but only where the catalog says that the model is gone.
+
+    Where it cannot be asked, the catalog stands.
+    """
+    listed = request.model.base.shutdown_date
+    if not app.profile.uses_catalog_dates or listed is None or today < listed:
+        return None
+    try:
+        with app.session() as session:
+            return _shutdown_date(session, request.model.sent)
+    except (ConfigError, UnavailableError):
+        return None
 
 
 def _shutdown_date(session: Session, model: str) -> date | None:

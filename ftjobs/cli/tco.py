@@ -84,7 +84,7 @@ def tco(
         str | None, typer.Option("--price-list", metavar="L", help="Price list: openai, guide-2026 or user.")
     ] = None,
 ) -> None:
-    """Weigh training and use against the base model. Total cost of ownership, break-even and a verdict; offline."""
+    """Weigh training and use against the base model. Total cost of ownership, break-even, verdict; offline."""
     from ftjobs.cli.tco_input import read_dataset, read_use, require_growth_in_bounds
     from ftjobs.reports.tco import tco_json, tco_text
 

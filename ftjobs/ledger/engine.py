@@ -21,27 +21,7 @@ from ftjobs.ledger.tables import stamps
 # The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
 # up to date does not import alembic (half a second).
 SCHEMA_REVISION = "0003"
-_SQLITE = "sqlite:///"
 _BUSY_TIMEOUT_MS = 30_000
-
-
-def ledger_path(url: str) -> Path:
-    """Return the file of a ledger URL (`sqlite:///relative`, `sqlite:////absolute`) or of a plain path."""
-    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return _real(url.removeprefix(_SQLITE))
-    if "://" in url or not url or url.startswith("sqlite:"):
-        raise ConfigError(
-            "unsupported_ledger",
-            f"The ledger URL {url!r} names no SQLite file.",
-            next_step="Write it like sqlite:////home/me/ledger.sqlite3.",
-            key="ledger_url",
-        )
-    return _real(url)
-
-
-def _real(name: str) -> Path:
-    # By its real name, since locks and orphans lie beside it: a link must not lead to locks of its own.
-    return Path(name).expanduser().resolve()
 
 
 def open_engine(path: Path, *, stamp: str) -> Engine:

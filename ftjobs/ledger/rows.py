@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
-
-from sqlalchemy import RowMapping
 
 from ftjobs.jobs.job import parse_job
 from ftjobs.jobs.quote import Quote
@@ -16,7 +15,7 @@ from ftjobs.money import Usd, UsdPer1M
 from ftjobs.ranges import Range
 
 
-def submission_of(row: RowMapping) -> Submission:
+def submission_of(row: Mapping[Any, Any]) -> Submission:
     """Return the submission of a row of `submissions` joined with `jobs.raw`."""
     return Submission(
         id=row["id"],
@@ -56,7 +55,7 @@ def submission_row(submission: Submission) -> dict[str, Any]:
     }
 
 
-def entry_of(row: RowMapping) -> Entry:
+def entry_of(row: Mapping[Any, Any]) -> Entry:
     """Return the entry of a row."""
     low, high, rate = row["low_nano_usd"], row["high_nano_usd"], row["nano_usd_per_1m"]
     amount = Usd(row["amount_nano_usd"])

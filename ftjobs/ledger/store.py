@@ -19,6 +19,7 @@ from ftjobs.ledger import uploads
 from ftjobs.ledger.budget import BudgetState, Limit, admit
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
+from ftjobs.ledger.glance import HISTORY
 from ftjobs.ledger.history import unusual
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
@@ -27,7 +28,6 @@ from ftjobs.ledger.trails import has_entry, has_job, select_submissions, select_
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.periods import Period, month_of
 
-_HISTORY = 200  # enough for every comparison with the past
 _OPEN = frozenset({"recorded", "sending", "uncertain"})
 
 
@@ -231,7 +231,7 @@ class Ledger:
         ids = select(submissions.c.id).where(~has_entry("void"))
         if before is not None:
             ids = ids.where(submissions.c.id < before)
-        newest = ids.order_by(submissions.c.id.desc()).limit(_HISTORY)  # an id begins with its time
+        newest = ids.order_by(submissions.c.id.desc()).limit(HISTORY)  # an id begins with its time
         with self._transaction(writes=False) as connection:
             return select_trails(connection, submissions.c.id.in_(newest))
 

@@ -47,7 +47,7 @@ def job_json(line: Line, unusual: Unusual | None = None) -> dict[str, Any]:
         "billed_basis": next((entry.basis for entry in line.billed_in if entry.basis), None),
         "variance_pct": variance_pct(line),
         "variance_bridge": bridge_json(line.bridge),
-        "progress": 1.0 if job and job.status == "succeeded" else None,
+        "progress": 1 if job and job.status == "succeeded" else None,
         "estimated_finish": job.estimated_finish if job else None,
         "created_at": job.created_at if job else submission.recorded_at,
         "finished_at": job.finished_at if job else None,

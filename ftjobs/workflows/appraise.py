@@ -15,6 +15,7 @@ from ftjobs.dataset.survey import Survey, survey
 from ftjobs.errors import DatasetError
 from ftjobs.ledger.history import Past
 from ftjobs.models.names import ModelName
+from ftjobs.models.shutdowns import newest
 from ftjobs.money import Usd
 from ftjobs.pricing.calibration import Shape
 from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
@@ -80,10 +81,7 @@ def _price(model: ModelName, terms: Terms) -> Price | None:
 
 
 def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date: date | None = None) -> Estimate:
-    """Return the estimate of a valid file on `model`; `shutdown_date` is what a service said of it.
-
-    On OpenAI's own service the catalog's date holds.
-    """
+    """Return the estimate of a valid file on `model`; `shutdown_date` is what the service said, if anything."""
     shape = Shape.of(found.dataset_tokens, profile=terms.profile.name, model=model.base.name, method=terms.method)
     return estimate(
         found,
@@ -91,7 +89,9 @@ def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date
         method=terms.method,
         epochs=choose_epochs(terms.epochs, examples=found.examples, most=terms.profile.max_epochs),
         price=_price(model, terms),
-        shutdown_date=model.base.shutdown_date if terms.profile.uses_catalog_dates else shutdown_date,
+        shutdown_date=newest(
+            model.base if terms.profile.uses_catalog_dates else None, told=shutdown_date, on=terms.on
+        ),
         on=terms.on,
         list_is_foreign=not (terms.profile.is_openai or terms.profile.is_sandbox),
         calibration=terms.past.calibration(shape),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
+
+from ftjobs.ledger.glance import last_trails
 from ftjobs.ledger.store import Ledger
-from tests.contract.conftest import NOW, a_submission
+from tests.contract.conftest import NOW, PRICE, Place, a_submission, ended
 
 
 def record(ledger: Ledger, numbers: range, dollars: str = "1.00") -> list[str]:
@@ -47,3 +53,27 @@ def test_one_trail_is_compared_with_what_came_before_it_wherever_it_stands(ledge
     assert list(ledger.unusual(ledger.trails([cheap[0], dear, later[1]]))) == [dear]
     assert ledger.unusual(ledger.trails([cheap[0], later[0]])) == {}
     assert ledger.unusual([]) == {}
+
+
+def test_a_glance_sees_what_the_ledger_tells_of_its_past(place: Place) -> None:
+    ledger = place.open()
+    record(ledger, range(1, 204))
+    done = ended(ledger, 300, at=NOW + timedelta(days=1), trained_tokens=900_000)
+    ledger.settle(done.id, PRICE, now=NOW + timedelta(days=1))
+    dated = replace(PRICE, effective_from=NOW.date())
+    other = ended(ledger, 301, at=NOW + timedelta(days=2), trained_tokens=800_000)
+    ledger.settle(other.id, dated, now=NOW + timedelta(days=2))
+    voided = a_submission(302, at=NOW + timedelta(days=3))
+    ledger.record(voided)
+    ledger.close(voided.id, "rejected", code="x", message="no", now=NOW)
+    assert len(ledger.history()) == 200
+    assert last_trails(place.path) == ledger.history()
+
+
+def test_a_glance_makes_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.Error):
+        last_trails(tmp_path / "none.sqlite3")
+    assert not (tmp_path / "none.sqlite3").exists()
+    (tmp_path / "text.sqlite3").write_text("no ledger")
+    with pytest.raises(sqlite3.Error):
+        last_trails(tmp_path / "text.sqlite3")

@@ -16,7 +16,8 @@ from sqlalchemy import Engine, event
 
 from ftjobs.errors import ConfigError, FtjobsError, LedgerError
 from ftjobs.ledger import engine as engine_module
-from ftjobs.ledger.engine import SCHEMA_REVISION, ledger_path, open_engine
+from ftjobs.ledger.engine import SCHEMA_REVISION, open_engine
+from ftjobs.ledger.place import ledger_path
 from ftjobs.ledger.store import Ledger
 from tests.contract.conftest import (
     ENTRY_COLUMNS,

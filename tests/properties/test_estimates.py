@@ -136,3 +136,14 @@ def test_the_price_found_is_the_best_of_all_that_hold(
         if profile != "there" and first_day <= on
     )
     assert (None if found is None else found.source) == (f"price {holding[-1][2]}" if holding else None)
+
+
+@given(counted, epoch_counts, rates)
+def test_each_further_epoch_adds_what_the_first_costs(
+    dataset_tokens: Range[int], count: Range[int], rate: UsdPer1M
+) -> None:
+    answer, cost = estimated(dataset_tokens, count, rate)
+    _, further = estimated(dataset_tokens, count.map(lambda epochs: epochs + 1), rate)
+    assert answer.cost_per_epoch is not None
+    for before, after, each in zip(bounds(cost), bounds(further), bounds(answer.cost_per_epoch), strict=True):
+        assert abs((after - before).nano - each.nano) <= 1  # both costs are rounded

@@ -24,8 +24,8 @@ from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
 from ftjobs.keys import Secret
-from ftjobs.ledger.engine import ledger_path
 from ftjobs.ledger.orphans import orphans_path, take_in_orphans
+from ftjobs.ledger.place import ledger_path
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import UsdPer1M
 from ftjobs.pricing.prices import load_prices

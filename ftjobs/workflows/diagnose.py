@@ -1,0 +1,391 @@
+"""What is in order and what is not: one value a check, and none of them keeps another from being made."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from ftjobs.config import DEFAULT, SETTING_NAMES, Settings, field_of
+from ftjobs.errors import FtjobsError, RejectedError, UnavailableError, UsageError
+from ftjobs.keys import api_key
+from ftjobs.ledger.engine import SCHEMA_REVISION, unusable
+from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.place import ledger_path
+from ftjobs.ledger.store import Ledger
+from ftjobs.logs import register_secret
+from ftjobs.models.catalog import Catalog, load_catalog
+from ftjobs.models.names import resolve
+from ftjobs.models.shutdowns import (
+    NEAR_DAYS,
+    Countdown,
+    Shutdown,
+    countdowns,
+    creation_ends,
+    next_closing,
+    shutdown_of,
+    worth_asking,
+)
+from ftjobs.money import Usd
+from ftjobs.pricing.prices import OLD_DAYS, USER_LIST, Price, load_prices
+from ftjobs.provider.profiles import Profile, require_profile_name
+
+State = Literal["ok", "note", "problem"]
+
+_WAIT_FOR_LOCK_S = 30.0
+_NAMED = 3
+_OTHER_SETTINGS = ("openai_base_url", "openai_organization", "openai_project")
+
+
+class Check(NamedTuple):
+    """One thing that was looked at; a problem has a next step, anything else may have one."""
+
+    name: str
+    state: State
+    message: str
+    next_step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that was found on the day `on`.
+
+    `shutdowns` has each model in use, with None where nobody says anything of it. `closings` is empty where the
+    service is not OpenAI's.
+    """
+
+    on: date
+    checks: tuple[Check, ...]
+    shutdowns: Mapping[str, Shutdown | None]
+    closings: tuple[Countdown, ...]
+
+    @property
+    def has_problem(self) -> bool:
+        """True where something needs to be mended."""
+        return any(check.state == "problem" for check in self.checks)
+
+
+Asking = Callable[[], AbstractContextManager[Callable[[str], date | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is examined, on the day `on`.
+
+    `settings` are those that can be read; where that is not all, `settings_trouble` says why and `left_out` what
+    is missing. `profile` is the error where none can be chosen. `asking` opens what asks the service for one
+    model's shutdown date.
+    """
+
+    settings: Settings
+    settings_trouble: FtjobsError | None
+    profile: Profile | FtjobsError
+    ledger_url: str
+    environ: Mapping[str, str]
+    on: date
+    asking: Asking
+    left_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """The ledger's check and what it holds; nothing where there is none or it cannot be read."""
+
+    check: Check
+    trails: Sequence[Trail] = ()
+    unsettled: Sequence[Trail] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The service's check and the dates that it told."""
+
+    check: Check
+    dates: Mapping[str, date]
+
+
+def diagnose(subject: Subject) -> Diagnosis:
+    """Return what was found. Nothing is written or made, and what goes wrong is a check of its own.
+
+    The service is asked where there is a key for it and all settings are known: a key must not go where settings
+    that cannot be read would not have sent it. The keys themselves are in no value.
+    """
+    profile = None if isinstance(subject.profile, FtjobsError) else subject.profile
+    catalog = load_catalog() if profile is not None and profile.uses_catalog_dates else None
+    book = _book(subject, profile)
+    key = _guarded("key", lambda: _key(profile, subject.environ))
+    in_use = () if profile is None else _in_use(book.trails, profile)
+    models = in_use or (() if profile is None else worth_asking(catalog, subject.on))
+    obstacle = _obstacle(subject, key)
+    answers = _ask(models, subject.asking) if obstacle is None else _not_asked(obstacle)
+    known = {
+        model: shutdown_of(model, catalog=catalog, told=answers.dates.get(model), on=subject.on)
+        for model in models
+    }
+    found = {model: each for model, each in known.items() if each or in_use}
+    closings = () if catalog is None else countdowns(catalog, subject.on)
+    checks = [
+        _guarded("settings", lambda: _settings(subject)),
+        _guarded("profile", lambda: _profile(subject.profile)),
+        key,
+        book.check,
+        *([] if book.unsettled is None else [_submissions(book.unsettled)]),
+        _guarded("prices", lambda: _prices(subject.settings, subject.on)),
+        *([] if catalog is None else [_platform(catalog, closings, subject.on)]),
+        answers.check,
+        _shutdowns(found, subject.on),
+    ]
+    return Diagnosis(subject.on, tuple(checks), found, closings)
+
+
+def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    """Return the check, or what kept it from being made: a bug in one must not hide the others."""
+    try:
+        return look()
+    except Exception as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: Exception) -> Check:
+    if isinstance(error, FtjobsError):
+        return Check(name, "problem", error.message, error.next_step)
+    return Check(name, "problem", f"ftjobs has a bug: {type(error).__name__}: {error}", "Report it.")
+
+
+# Settings, profile, key
+
+
+def _settings(subject: Subject) -> Check:
+    settings = subject.settings
+    if subject.settings_trouble is not None:
+        trouble = subject.settings_trouble
+        message = f"{trouble.message} The checks below leave out {subject.left_out}."
+        return Check("settings", "problem", message, trouble.next_step)
+    for name in settings.budget_profiles:
+        require_profile_name(name, settings, key=f"budget.profiles.{name}")
+    said = list(_said(settings))
+    rest = "everything else has its default" if said else "Every setting has its default"
+    return Check("settings", "ok", f"{'; '.join([*said, rest])}.")
+
+
+def _said(settings: Settings) -> Iterator[str]:
+    for name in (*SETTING_NAMES, *_OTHER_SETTINGS):
+        origin = settings.origins.get(field_of(name), DEFAULT)
+        if origin != DEFAULT:
+            yield f"{name} {_value_text(getattr(settings, field_of(name)))} ({origin})"
+
+
+def _value_text(value: object) -> str:
+    match value:
+        case Usd():
+            return value.display()
+        case float():
+            return f"{value:g}"
+        case Mapping():
+            return ", ".join(f"{name} {_value_text(each)}" for name, each in value.items())
+        case _:
+            return str(value)
+
+
+def _profile(profile: Profile | FtjobsError) -> Check:
+    if isinstance(profile, FtjobsError):
+        return _failed("profile", profile)
+    if profile.is_sandbox:
+        return Check("profile", "ok", "sandbox, on this machine: nothing costs money there.")
+    payers = [("organization", profile.organization), ("project", profile.project)]
+    account = "".join(f", {what} {name}" for what, name in payers if name)
+    return Check("profile", "ok", f"{profile.name} at {urlsplit(profile.base_url or '').netloc}{account}.")
+
+
+def _key(profile: Profile | None, environ: Mapping[str, str]) -> Check:
+    if profile is None:
+        return Check("key", "note", "Not looked for: the profile decides which one is needed.")
+    if profile.is_sandbox:
+        return Check("key", "ok", "The sandbox needs none.")
+    register_secret(api_key(environ, profile.api_key_env).reveal())
+    return Check("key", "ok", f"{profile.api_key_env} is set.")
+
+
+# The ledger
+
+
+def _book(subject: Subject, profile: Profile | None) -> _Book:
+    try:
+        return _read(ledger_path(subject.ledger_url), "sandbox" if profile and profile.is_sandbox else "real")
+    except Exception as error:
+        return _Book(_failed("ledger", error))
+
+
+def _read(path: Path, stamp: str) -> _Book:
+    """Return what the ledger holds, without making, migrating or stamping one."""
+    try:
+        if not path.exists():
+            return _Book(_none_yet(path))
+        schema, found_stamp = (SCHEMA_REVISION, stamp) if path.is_dir() else _schema_and_stamp(path)
+    except (OSError, sqlite3.Error) as error:
+        raise unusable(path, error) from None
+    if schema is None or (schema == SCHEMA_REVISION and found_stamp is None):
+        return _Book(Check("ledger", "ok", f"{path} is empty: the first command to use it makes its tables."))
+    if schema > SCHEMA_REVISION:
+        message = f"{path} has schema {schema}, of a newer ftjobs: this one knows {SCHEMA_REVISION}."
+        return _Book(Check("ledger", "problem", message, "Upgrade ftjobs, or name another ledger with --ledger."))
+    if schema < SCHEMA_REVISION:
+        message = f"{path} has schema {schema}: the next command that uses it backs it up and brings it to"
+        return _Book(Check("ledger", "note", f"{message} {SCHEMA_REVISION}.", "Run `ftjobs status`."))
+    ledger = Ledger(path, stamp=stamp)
+    check = Check("ledger", "ok", f"{path} opens: a {stamp} ledger with schema {schema}.")
+    return _Book(check, ledger.trails(), ledger.unsettled())
+
+
+def _none_yet(path: Path) -> Check:
+    folder = next(folder for folder in path.parents if folder.exists())
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Check("ledger", "ok", f"There is none at {path} yet: the first command to use it makes it.")
+    message = f"There is none at {path}, and {folder} lets nobody make one."
+    return Check("ledger", "problem", message, "Name another file with --ledger, or set ledger_url.")
+
+
+def _schema_and_stamp(path: Path) -> tuple[str | None, str | None]:
+    """Return the schema (None for a file without tables) and the stamp, if it has one yet.
+
+    What is no ledger passes as one of this schema: opening it says so, and changes nothing.
+    """
+    # As the ledger opens it, so that what a crash left is rolled back; but without making a file.
+    existing = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_WAIT_FOR_LOCK_S)
+    with closing(existing) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return None, None
+        if not {"alembic_version", "stamps"} <= tables:
+            return SCHEMA_REVISION, ""
+        schema = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        stamp = connection.execute("SELECT stamp FROM stamps").fetchone()
+    return (str(schema[0]) if schema else None), (str(stamp[0]) if stamp else None)
+
+
+def _submissions(unsettled: Sequence[Trail]) -> Check:
+    open_ones = [trail.submission for trail in unsettled if trail.submission.job is None]
+    uncertain = [submission.id for submission in open_ones if submission.state == "uncertain"]
+    number = f"{len(unsettled):,} unsettled"
+    if uncertain:
+        names = ", ".join(uncertain[:_NAMED]) + (" and others" if len(uncertain) > _NAMED else "")
+        return Check(
+            "submissions",
+            "problem",
+            f"{number}, {len(uncertain):,} of them uncertain: a job may exist for {names}.",
+            f"Run `ftjobs status`, which looks again; then `ftjobs submit --resend {uncertain[0]}` settles it.",
+        )
+    if unsettled:
+        return Check("submissions", "note", f"{number}.", "Run `ftjobs status`, which asks the service.")
+    return Check("submissions", "ok", "All are settled.")
+
+
+# Prices, the platform, shutdown dates
+
+
+def _prices(settings: Settings, on: date) -> Check:
+    book = load_prices(settings.price_tables)
+    book.find("", profile="", on=on, price_list=settings.price_list)  # raises where there is no such list
+    by_list = {name: [price for price in book.prices if price.price_list == name] for name in book.price_lists}
+    said = [_age_text(name, prices, on) for name, prices in by_list.items() if prices]
+    old = [name for name, prices in by_list.items() if prices and (prices[0].days_since_read(on) or 0) > OLD_DAYS]
+    if old:
+        step = "Compare with the service's own page, and add a [[price]] table where it differs."
+        return Check("prices", "note", f"{'; '.join(said)}. Old: {', '.join(old)}.", step)
+    return Check("prices", "ok", f"{'; '.join(said)}.")
+
+
+def _age_text(name: str, prices: Sequence[Price], on: date) -> str:
+    if name == USER_LIST:
+        return f"{len(prices):,} of your own"
+    age_days = prices[0].days_since_read(on)
+    return f"{name} read {prices[0].read_on}, {age_days} day{'' if age_days == 1 else 's'} ago"
+
+
+def _platform(catalog: Catalog, closings: Sequence[Countdown], on: date) -> Check:
+    coming = next_closing(closings)
+    state: State = "ok" if coming is not None and coming.days_left >= NEAR_DAYS else "note"
+    step = "Choose another service with --profile for new jobs." if catalog.creation_ends_on < on else None
+    return Check("platform", state, creation_ends(catalog, on), step)
+
+
+def _in_use(trails: Sequence[Trail], profile: Profile) -> tuple[str, ...]:
+    """Return the base models of the account's live and succeeded jobs."""
+    catalog = load_catalog()
+    jobs = [trail.submission for trail in trails if trail.submission.account == profile.account]
+    names = {
+        submission.spec.base_model if submission.spec else _base_of(submission.job.model, catalog)
+        for submission in jobs
+        if submission.job is not None and not submission.job.failed
+    }
+    return tuple(sorted(name for name in names if name))
+
+
+def _base_of(model: str | None, catalog: Catalog) -> str | None:
+    try:
+        return None if model is None else resolve(model, catalog).base.name
+    except UsageError:
+        return model
+
+
+def _obstacle(subject: Subject, key: Check) -> str | None:
+    if subject.settings_trouble is not None:
+        return "not all settings are known"
+    if isinstance(subject.profile, FtjobsError):
+        return "the profile cannot be used"
+    return None if key.state == "ok" else "no key"
+
+
+def _not_asked(obstacle: str) -> _Answers:
+    return _Answers(Check("service", "note", f"Not asked for shutdown dates: {obstacle}."), {})
+
+
+def _ask(models: Sequence[str], asking: Asking) -> _Answers:
+    """Return what the service says of each model; it may refuse one and know another."""
+    dates: dict[str, date] = {}
+    refusal: RejectedError | None = None
+    try:
+        with asking() as shutdown_date:
+            for model in models:
+                try:
+                    if (told := shutdown_date(model)) is not None:
+                        dates[model] = told
+                except RejectedError as error:
+                    if error.details.get("http_status") == 401:
+                        return _Answers(_failed("service", error), dates)
+                    refusal = error
+    except UnavailableError as error:
+        message = f"Not reached. {error.message}"
+        return _Answers(Check("service", "note", message, "Check the connection and the base URL."), dates)
+    except Exception as error:
+        return _Answers(_failed("service", error), dates)
+    if refusal is not None:
+        return _Answers(Check("service", "note", refusal.message), dates)
+    return _Answers(_answered(len(models), len(dates)), dates)
+
+
+def _answered(asked: int, told: int) -> Check:
+    if not asked:
+        return Check("service", "ok", "Not asked for shutdown dates: there is no model to ask about.")
+    models = f"{asked} model{'' if asked == 1 else 's'}"
+    return Check("service", "ok", f"Asked about {models}: it names {told or 'no'} date{'' if told == 1 else 's'}.")
+
+
+def _shutdowns(found: Mapping[str, Shutdown | None], on: date) -> Check:
+    days = [left for each in found.values() if each and (left := each.days_left(on)) is not None]
+    models = f"{len(found)} model{'' if len(found) == 1 else 's'}"
+    gone = sum(left <= 0 for left in days)
+    near = sum(0 < left < NEAR_DAYS for left in days)
+    said = [f"{gone} of {models} shut down already"] if gone else []
+    said += [f"{near} of {models} shut{'s' if near == 1 else ''} down within {NEAR_DAYS} days"] if near else []
+    if said:
+        return Check("models", "note", f"{', '.join(said)}.")
+    if not days:
+        return Check("models", "ok", f"No shutdown date is known{f' of {models}' if found else ''}.")
+    return Check("models", "ok", f"None is known to shut down within {NEAR_DAYS} days.")
