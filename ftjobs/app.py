@@ -15,7 +15,7 @@ import platformdirs
 from ftjobs import logs
 from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
-from ftjobs.errors import ConfigError
+from ftjobs.errors import ConfigError, LedgerError
 from ftjobs.keys import Secret, api_key
 from ftjobs.provider.profiles import Profile, choose_profile, require_profile_name
 
@@ -108,15 +108,18 @@ class App:
         path = ledger_path(self.ledger_url)
         try:
             return Past.of(last_trails(path) if path.exists() else ())
-        except (Error, OSError, ValueError, TypeError, KeyError) as error:
+        except (Error, OSError, ValueError, TypeError, KeyError, LedgerError) as error:
             log.info("past.unknown", reason=str(error))
             return Past()
 
     @cached_property
     def prices(self) -> PriceBook:
-        """The bundled price lists and the user's own."""
+        """The bundled price lists and the user's own; ConfigError for one of a profile that does not exist."""
         from ftjobs.pricing.prices import load_prices
 
+        for table in self.settings.price_tables:
+            if isinstance(name := table.values.get("profile"), str):
+                require_profile_name(name, self.settings, key=f"profile in {table.origin}")
         return load_prices(self.settings.price_tables)
 
     @cached_property

@@ -99,8 +99,12 @@ def _usd_by_name(value: object) -> Mapping[str, Usd]:
 
 def _usd_by_tag(value: object) -> Mapping[str, Usd]:
     found = _usd_by_name(value)
-    if not all(name.partition("=")[0] and "=" in name for name in found):
-        raise ValueError
+    for name in found:
+        tag, equals, value = name.partition("=")
+        # What no submission can bear would never apply, unseen.
+        has_spaces = tag != tag.strip() or value != value.strip()
+        if not (tag and equals and value) or has_spaces or tag.startswith("ftjobs") or not name.isprintable():
+            raise ValueError
     return found
 
 

@@ -175,7 +175,7 @@ def parsed_epochs(text: str | None) -> int | Literal["auto"] | None:
         return int(text)
     raise UsageError(
         "epochs_out_of_range",
-        f"{text!r} epochs cannot be trained.",
+        f"--epochs {text!r} is not possible.",
         next_step="Give --epochs a number from 1 to 50, or auto.",
         epochs=text,
     )

@@ -45,7 +45,7 @@ def _period(text: str | None, *, app_month: Period | None, last: Period) -> Peri
     except ValueError:
         raise UsageError(
             "bad_period",
-            f"{text!r} is no period.",
+            f"{text!r} is not a period.",
             next_step="Write it like 2026-10, 2026-10-05, 2026 or last.",
             period=text,
         ) from None

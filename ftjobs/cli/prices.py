@@ -73,7 +73,7 @@ def _day(text: str | None) -> date | None:
     except ValueError:
         raise UsageError(
             "bad_date",
-            f"{text!r} is no day.",
+            f"{text!r} is not a day.",
             next_step="Write --on as YYYY-MM-DD, like 2026-10-05.",
             on=text,
         ) from None

@@ -62,7 +62,7 @@ def watch(
     """Follow jobs until all have ended. Exits 6 if one failed, 10 at the time-out."""
     app, given = open_app(ctx)
     try:
-        timeout_s = parse_duration(timeout) if timeout else None
+        timeout_s = parse_duration(timeout) if timeout is not None else None
     except ValueError as error:
         raise UsageError("bad_duration", f"{error}.", next_step="Write it like --timeout 20m") from None
     under_way = [trail.submission for trail in app.ledger.unsettled() if not trail.submission.is_over]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,11 +15,14 @@ import typer
 from ftjobs.cli.context import STDIN, ask, can_ask, local_file, open_app, progress_bar, say
 from ftjobs.cli.estimate import Epochs, resolved, surveyed, surveyed_validation, terms_of
 from ftjobs.cli.options import Globals, print_json
+from ftjobs.cli.rehearsal import rehearse
 from ftjobs.errors import ConfigError, InterruptedByUserError, RejectedError, UnavailableError, UsageError
 from ftjobs.money import Usd
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+    from ftjobs.jobs.spec import JobSpec
+    from ftjobs.jobs.submission import Submission
     from ftjobs.pricing.estimate import Estimate
     from ftjobs.workflows.plan import Files, Request
     from ftjobs.workflows.session import Session
@@ -133,34 +136,48 @@ def _submit(
     """Go from files to a job; None for a dry run."""
     from ftjobs.workflows.appraise import estimate_for
     from ftjobs.workflows.gate import require_price
-    from ftjobs.workflows.plan import order_of
+    from ftjobs.workflows.plan import order_of, spec_of
     from ftjobs.workflows.submit import submit as submit_order
 
     today = app.ambient.now().date()
-    _refuse_gone(app, request, None if dry_run else _told_of_what_is_gone(app, request, today), today)
     terms = terms_of(app, epochs=epochs, method=request.method, past=app.past)
     with ExitStack() as stack:
         training_path = stack.enter_context(local_file(data))
         files = _surveyed_files(app, request, given, data=data, path=training_path, validation=validation)
+        epochs_sent = estimate_for(request.model, files.training, terms).epochs
+        holder = _holder(app, spec_of(request, files, epochs_sent))
+        if holder is None:  # what exists is answered with, also when its model is gone
+            _refuse_gone(app, request, None if dry_run else _told_of_what_is_gone(app, request, today), today)
         if dry_run:
-            estimate = estimate_for(request.model, files.training, terms)
-            require_price(estimate)
-            _show_plan(estimate, given)
+            rehearse(app, given, request, files, terms=terms, holder=holder, max_cost=limits.max_cost)
             return None
         session = stack.enter_context(app.session())
         told = _shutdown_date(session, request.model.sent)
-        _refuse_gone(app, request, told, today)
         estimate = estimate_for(request.model, files.training, terms, shutdown_date=told)
         high = require_price(estimate)
+
+        def consent() -> None:
+            _refuse_gone(app, request, told, today)
+            _consent(app, given, estimate, high, limits)
+
         done = submit_order(
             order_of(request, files, estimate, on=today),
             session,
-            consent=lambda: _consent(app, given, estimate, high, limits),
+            consent=consent,
             limits=app.limits,
             hooks=stack.enter_context(_hooks(given, files.training.bytes)),
         )
-    _show(done, given, estimate)
+    _show(done, given, estimate, request.tags)
     return done
+
+
+def _holder(app: App, spec: JobSpec) -> Submission | None:
+    """Return the submission that holds this content, as far as a ledger that is there knows."""
+    from ftjobs.ledger.place import ledger_path
+
+    if not ledger_path(app.ledger_url).exists():
+        return None
+    return app.ledger.holder(spec.content_key(app.profile.account))
 
 
 def _surveyed_files(
@@ -243,6 +260,7 @@ def _consent(app: App, given: Globals, estimate: Estimate, high: Usd, limits: _L
 
 
 def _resend(app: App, given: Globals, reference: str) -> Submitted:
+    from ftjobs.workflows.recheck import recheck
     from ftjobs.workflows.resend import resend
 
     submission = app.ledger.find(reference)
@@ -253,7 +271,16 @@ def _resend(app: App, given: Globals, reference: str) -> Submitted:
         app.session(app.profile_of(submission.profile, submission.account)) as session,
         _hooks(given, 0) as hooks,
     ):
-        done = resend(submission.id, session, settle_s=settle_s, hooks=hooks, on_left=_countdown(settle_s, given))
+        done = resend(
+            submission.id,
+            session,
+            settle_s=settle_s,
+            hooks=hooks,
+            on_left=_countdown(settle_s, given),
+            recheck=lambda current: recheck(
+                current, session, prices=app.prices, price_list=app.settings.price_list, limits=app.limits
+            ),
+        )
     _show(done, given, None)
     return done
 
@@ -293,13 +320,19 @@ def _going_on(next_step: str) -> Iterator[None]:
         raise InterruptedByUserError("interrupted", "Interrupted; nothing is lost.", next_step=next_step) from None
 
 
-def _show(done: Submitted, given: Globals, estimate: Estimate | None) -> None:
+def _show(
+    done: Submitted, given: Globals, estimate: Estimate | None, tags: Mapping[str, str] | None = None
+) -> None:
     from ftjobs.reports.estimate import estimate_json
     from ftjobs.reports.submission import submission_json, submission_text
 
     for budget in done.budgets:
         if budget.warns:
-            say(f"note: {budget.sentence()}", given)
+            say(f"warning: {budget.sentence()}", given)
+    kept = done.submission.tags
+    if done.reused and any(kept.get(key) != value for key, value in (tags or {}).items()):
+        said = ", ".join(f"{key}={value}" for key, value in kept.items()) or "none"
+        say(f"note: the job keeps the tags that it was created with ({said})", given)
     if given.json:
         fuller = estimate_json(estimate) if estimate and not done.reused else None
         print_json(submission_json(done.submission, reused=done.reused, sandbox=given.sandbox, estimate=fuller))
@@ -307,24 +340,12 @@ def _show(done: Submitted, given: Globals, estimate: Estimate | None) -> None:
         print(given.spelled(submission_text(done.submission, reused=done.reused)))
 
 
-def _show_plan(estimate: Estimate, given: Globals) -> None:
-    from ftjobs.reports.estimate import epochs_text, estimate_json
-    from ftjobs.reports.numbers import usd_range
-    from ftjobs.reports.submission import plan_json
-
-    if given.json:
-        print_json(plan_json(estimate_json(estimate), sandbox=given.sandbox))
-    else:
-        epochs = epochs_text(estimate.epochs, "epoch")
-        print(f"would submit {estimate.model.base.name}, {epochs}: {usd_range(estimate.cost)}")
-        print("nothing was sent")
-
-
 def _tags(pairs: list[str]) -> dict[str, str]:
-    tags = {}
+    tags: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        _require(bool(equals and key), f"{pair!r} is no tag.", "… --tag project=support")
+        _require(bool(equals and key and value), f"{pair!r} is not a tag.", "… --tag project=support")
+        _require(tags.get(key, value) == value, f"The tag {key!r} is given twice.", f"… --tag {key}={value}")
         tags[key] = value
     return tags
 

@@ -164,17 +164,20 @@ def _is_illustrative(list_name: str, app: App) -> bool:
 
 
 def _trainings(dataset: Dataset, models: Sequence[_Candidate], app: App, given: Globals) -> list[Training]:
-    from ftjobs.pricing.ownership import Training
+    from ftjobs.pricing.estimate import epochs_by_rule
+    from ftjobs.pricing.ownership import Training, examples_left
     from ftjobs.ranges import Range
 
     if dataset.path is not None:
         surveys = _surveys(dataset.path, models, app, given)
         return [_surveyed_training(dataset, found, app.profile.max_epochs) for found in surveys]
+    known = dataset.examples and examples_left(dataset.examples, dataset.holdout)
+    by_rule = min(epochs_by_rule(known), app.profile.max_epochs) if known else None
     return [
         Training(
             dataset_tokens=Range.exactly(dataset.tokens or 0),
-            epochs=dataset.epochs or 1,
-            epochs_source="pinned" if dataset.epochs else "assumed",
+            epochs=dataset.epochs or by_rule or 1,
+            epochs_source="pinned" if dataset.epochs else "rule" if by_rule else "assumed",
             examples=dataset.examples,
             holdout=dataset.holdout,
         )
@@ -223,7 +226,7 @@ def _countable(candidate: _Candidate) -> ModelName:
     if _METHOD not in candidate.known.base.methods:
         raise UsageError(
             "unknown_method",
-            f"{candidate.name} is not trained by {_METHOD}, which is how a training file is counted here.",
+            f"{candidate.name} cannot be trained with --method {_METHOD}, and a file is counted for that.",
             next_step="Give --training-tokens in place of the file, or name another model.",
             model=candidate.requested,
             method=_METHOD,

@@ -179,7 +179,7 @@ class Reader:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(
                 "dataset_missing",
-                f"The training file {path} does not exist.",
+                f"The file {path} does not exist.",
                 next_step="Check the path; it is relative to the current directory.",
                 path=str(path),
             ) from error

@@ -25,7 +25,7 @@ def parse_share(text: str) -> Fraction:
     if not 0 < share < 1:
         raise UsageError(
             "bad_holdout",
-            f"{text!r} is no share that can be held out.",
+            f"{text!r} is not a share that can be held out.",
             next_step="Give --holdout a percentage above 0% and below 100%, such as 15%.",
             holdout=text,
         )

@@ -69,11 +69,27 @@ class BudgetState:
         """True from 80% of the limit on."""
         return (self.billed + self.committed).nano * 100 >= self.limit.usd.nano * WARN_AT_PERCENT
 
+    def without(self, trail: Trail) -> BudgetState:
+        """Return the state as it would be if this trail held nothing."""
+        if trail not in self.held_by:
+            return self
+        held_by = tuple(each for each in self.held_by if each != trail)
+        return BudgetState(self.limit, self.billed, self.committed - trail.commitment, held_by)
+
     def sentence(self) -> str:
         """Return the state in one line for people."""
+        taken = self.billed + self.committed
+        share = (
+            f" ({taken.nano * 100 // self.limit.usd.nano}% taken)" if self.warns and self.limit.usd.nano else ""
+        )
+        room = (
+            f"over by {(-self.headroom).display()}"
+            if self.headroom < Usd(0)
+            else f"{self.headroom.display()} left"
+        )
         return (
             f"{self.limit.name} {self.limit.usd.display()} this month: {self.billed.display()} billed, "
-            f"{self.committed.display()} committed, {self.headroom.display()} left"
+            f"{self.committed.display()} committed, {room}{share}"
         )
 
 
@@ -95,7 +111,9 @@ def admit(state: BudgetState, high_estimate: Usd) -> BudgetState:
         raise SpendRefusedError(
             "over_budget",
             f"Up to {high_estimate.display()} does not fit: {state.sentence()}{_holders_text(state.held_by)}.",
-            next_step=f"Wait for open jobs to settle (`ftjobs status`), or raise {state.limit.setting}.",
+            next_step=f"Wait for open jobs to settle (`ftjobs status`), or raise {state.limit.setting}."
+            if state.held_by
+            else f"Raise {state.limit.setting}, or wait for the next month.",
             budget_usd=state.limit.usd.plain(),
             billed_usd=state.billed.plain(),
             commitment_usd=state.committed.plain(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from ftjobs.jobs.job import Job
@@ -15,6 +15,7 @@ from ftjobs.ranges import Range
 Kind = Literal["estimate", "void", "billed", "adjustment"]
 # What settling wrote, as against what a person wrote.
 SETTLED_BASIS = "trained_tokens"
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,17 @@ def void_entry(trail: Trail, *, now: datetime, reason: str) -> Entry | None:
     )
 
 
+def _billed_at(trail: Trail, job: Job, now: datetime) -> datetime:
+    """Return the provider's `finished_at`; now, where that lies ahead, or before the job was thought of.
+
+    A bill that is dated elsewhere would escape its month and the month's budget.
+    """
+    begun = trail.estimate.occurred_at if trail.estimate else job.created_at
+    if job.finished_at is None or not begun - _CLOCKS_DIFFER <= job.finished_at <= now:
+        return now
+    return job.finished_at
+
+
 def billed_entry(trail: Trail, job: Job, price: BillingPrice, *, now: datetime) -> Entry | None:
     """Return the entry that brings the bill to trained tokens × price, None where nothing is missing.
 
@@ -160,7 +172,7 @@ def billed_entry(trail: Trail, job: Job, price: BillingPrice, *, now: datetime) 
         "billed",
         len(written),
         amount,
-        job.finished_at or now,
+        _billed_at(trail, job, now),
         now,
         tokens=job.trained_tokens - written_tokens,
         usd_per_1m=used.usd_per_1m,

@@ -1,4 +1,4 @@
-"""The last trails of a ledger, read without SQLAlchemy: an estimate should not wait for what it may not need."""
+"""A look at a ledger without SQLAlchemy, which makes and migrates nothing."""
 
 from __future__ import annotations
 
@@ -52,3 +52,21 @@ def _typed(row: sqlite3.Row) -> Mapping[str, Any]:
     if values.get("effective_from"):
         values["effective_from"] = date.fromisoformat(values["effective_from"])
     return values
+
+
+def schema_and_stamp(path: Path, *, this_schema: str) -> tuple[str | None, str | None]:
+    """Return the schema (None for a file without tables) and the stamp, if it has one yet.
+
+    What is no ledger passes as one of `this_schema`: opening it says so, and changes nothing.
+    """
+    # As the ledger opens it, so that what a crash left is rolled back; but without making a file.
+    existing = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=1)
+    with closing(existing) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return None, None
+        if not {"alembic_version", "stamps"} <= tables:
+            return this_schema, ""
+        schema = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        stamp = connection.execute("SELECT stamp FROM stamps").fetchone()
+    return (str(schema[0]) if schema else None), (str(stamp[0]) if stamp else None)

@@ -79,7 +79,7 @@ def shape_of(trail: Trail) -> Shape | None:
     if spec is None or quote is None:
         return None
     return Shape.of(
-        quote.dataset_tokens, profile=trail.submission.profile, model=spec.base_model, method=spec.method
+        quote.dataset_tokens, account=trail.submission.account, model=spec.base_model, method=spec.method
     )
 
 

@@ -95,7 +95,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the lines; estimates of all lines, but variance only of what a bill has answered."""
+    """Sums over the lines; estimates of all lines, but variance only of what a bill has answered.
+
+    `compared_billed` are the bills that answer an estimate: None, as what follows from them, where there is none.
+    """
 
     jobs: int
     unsettled_jobs: int
@@ -104,14 +107,17 @@ class Totals:
     estimated_cost: Usd
     trained_tokens: int
     billed: Usd
-    settled_estimate: Usd
-    variance: Usd
-    bridge: Bridge
+    compared_billed: Usd | None
+    settled_estimate: Usd | None
+    variance: Usd | None
+    bridge: Bridge | None
     commitment: Usd
 
     @property
     def variance_pct(self) -> str | None:
         """The variance in percent of the estimates that it answers, one decimal; None without any."""
+        if self.variance is None or self.settled_estimate is None:
+            return None
         return percent(self.variance, self.settled_estimate)
 
 
@@ -142,6 +148,7 @@ def percent(part: Usd, whole: Usd) -> str | None:
 
 def _totals(lines: Sequence[Line]) -> Totals:
     estimates = [line.trail.estimate for line in lines if line.trail.estimate]
+    compared = [line for line in lines if line.variance is not None]
     return Totals(
         jobs=len(lines),
         unsettled_jobs=sum(not line.settled for line in lines),
@@ -150,9 +157,12 @@ def _totals(lines: Sequence[Line]) -> Totals:
         estimated_cost=total([entry.amount for entry in estimates]),
         trained_tokens=sum(line.trained_tokens or 0 for line in lines),
         billed=total([line.billed for line in lines if line.billed is not None]),
-        settled_estimate=total([line.settled_estimate for line in lines if line.settled_estimate is not None]),
-        variance=total([line.variance for line in lines if line.variance is not None]),
-        bridge=summed([line.bridge for line in lines if line.bridge is not None]),
+        compared_billed=total([line.billed for line in compared if line.billed is not None]) if compared else None,
+        settled_estimate=total([line.settled_estimate for line in compared if line.settled_estimate is not None])
+        if compared
+        else None,
+        variance=total([line.variance for line in compared if line.variance is not None]) if compared else None,
+        bridge=summed([line.bridge for line in compared if line.bridge is not None]) if compared else None,
         commitment=total([line.commitment for line in lines]),
     )
 

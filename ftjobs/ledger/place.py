@@ -25,4 +25,12 @@ def ledger_path(url: str) -> Path:
 
 def _real(name: str) -> Path:
     # By its real name, since locks and orphans lie beside it: a link must not lead to locks of its own.
-    return Path(name).expanduser().resolve()
+    try:
+        return Path(name).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # a home that is nobody's, a loop of links, a NUL
+        raise ConfigError(
+            "unsupported_ledger",
+            f"The ledger {name!r} cannot be found: {error}.",
+            next_step="Name a file that can be, with --ledger or ledger_url.",
+            key="ledger_url",
+        ) from None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ftjobs.errors import LedgerError
 from ftjobs.jobs.job import parse_job
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import JobSpec
@@ -16,7 +17,19 @@ from ftjobs.ranges import Range
 
 
 def submission_of(row: Mapping[Any, Any]) -> Submission:
-    """Return the submission of a row of `submissions` joined with `jobs.raw`."""
+    """Return the submission of a row of `submissions` joined with `jobs.raw`; LedgerError where it is damaged."""
+    try:
+        return _submission_of(row)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise LedgerError(
+            "ledger_damaged",
+            f"The ledger's record of submission {row['id']} is damaged ({type(error).__name__}).",
+            next_step="Keep the file, and restore a backup: another program has written into it.",
+            submission_id=str(row["id"]),
+        ) from None
+
+
+def _submission_of(row: Mapping[Any, Any]) -> Submission:
     return Submission(
         id=row["id"],
         key=row["key"],
@@ -26,13 +39,19 @@ def submission_of(row: Mapping[Any, Any]) -> Submission:
         recorded_at=row["recorded_at"],
         spec=JobSpec.from_json(row["spec"]) if row["spec"] else None,
         quote=Quote.decode(row["quote"]) if row["quote"] else None,
-        tags=json.loads(row["tags"]),
+        tags=_tags(json.loads(row["tags"])),
         training_file_id=row["training_file_id"],
         validation_file_id=row["validation_file_id"],
         error_code=row["error_code"],
         error_message=row["error_message"],
         job=parse_job(json.loads(row["raw"])) if row["raw"] else None,
     )
+
+
+def _tags(value: Any) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise TypeError("tags are texts by name")
+    return value
 
 
 def submission_row(submission: Submission) -> dict[str, Any]:

@@ -80,6 +80,14 @@ class Ledger:
             reach("submission.recording")
             return Recorded(submission, is_new=True, budgets=budgets)
 
+    def readmit(self, submission: Submission, *, limits: Sequence[Limit], now: datetime) -> None:
+        """Raise SpendRefusedError where what a submission holds does not fit beside all else any more."""
+        with self._transaction(writes=False) as connection:
+            (held,) = select_trails(connection, submissions.c.id == submission.id)
+            covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
+            for state in budget_states(connection, covering, month_of(now)):
+                admit(state.without(held), held.high_estimate)
+
     def holder(self, key: str) -> Submission | None:
         """Return the live or succeeded submission of this content, None where there is none."""
         with self._transaction(writes=False) as connection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +23,21 @@ from sqlalchemy import (
     text,
 )
 
+from ftjobs.errors import LedgerError
+
+T = TypeVar("T")
+
+
+def _read(parse: Callable[[str], T], value: str | None) -> T | None:
+    try:
+        return parse(value) if value else None
+    except ValueError:
+        raise LedgerError(
+            "ledger_damaged",
+            f"The ledger holds {value!r} where a time must be: another program has written into it.",
+            next_step="Keep the file, and restore a backup.",
+        ) from None
+
 
 class UtcText(TypeDecorator[datetime]):
     """An aware instant as fixed-width ISO text in UTC with microseconds: it sorts as time does everywhere."""
@@ -38,7 +55,7 @@ class UtcText(TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Return the instant."""
-        return datetime.fromisoformat(value) if value else None
+        return _read(datetime.fromisoformat, value)
 
 
 class DateText(TypeDecorator[date]):
@@ -53,7 +70,7 @@ class DateText(TypeDecorator[date]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> date | None:
         """Return the day."""
-        return date.fromisoformat(value) if value else None
+        return _read(date.fromisoformat, value)
 
 
 # A plain BigInteger breaks STRICT tables on SQLite (facts, section 7).

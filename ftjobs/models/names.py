@@ -51,7 +51,7 @@ def require_method(name: ModelName, method: str) -> None:
     if method not in methods:
         raise UsageError(
             "unknown_method",
-            f"{name.base.name} is not trained by {method}.",
+            f"{name.base.name} cannot be trained with --method {method}.",
             next_step=f"Use --method {' or '.join(methods)}, or another model.",
             model=name.requested,
             method=method,

@@ -33,9 +33,9 @@ class Shutdown:
         origin = f"({self.source}, read {self.read_on})"
         if self.on is None:
             return f"{self.model} has no shutdown date {origin}."
-        return (
-            f"{self.model} and every model tuned from it shut down on {self.on}{_until(self.on, today)} {origin}."
-        )
+        will = "will " if self.on > today else ""
+        until = _until(self.on, today)
+        return f"{self.model} and every model tuned from it {will}shut down on {self.on}{until} {origin}."
 
 
 @dataclass(frozen=True, slots=True)

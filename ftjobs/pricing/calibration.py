@@ -16,20 +16,20 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is counted alike: one service's model, trained by one method, on one kind of data.
+    """What is counted alike: one account's model, trained by one method, on one kind of data.
 
     `is_documented` is False for data of which nobody documents how it is billed, such as tools.
     """
 
-    profile: str
+    account: str
     model: str
     method: str
     is_documented: bool
 
     @classmethod
-    def of(cls, dataset_tokens: Range[int], *, profile: str, model: str, method: str) -> Shape:
+    def of(cls, dataset_tokens: Range[int], *, account: str, model: str, method: str) -> Shape:
         """Return the shape of data with these dataset tokens: undocumented parts are counted in the high bound."""
-        return cls(profile, model, method, dataset_tokens.expected == dataset_tokens.high)
+        return cls(account, model, method, dataset_tokens.expected == dataset_tokens.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Calibration:
     jobs: int
     low: Fraction
     high: Fraction
+    epochs_as_estimated: bool = True
 
     def landing(self, counted_tokens: int) -> tuple[int, int]:
         """Return the least and the most that jobs like these would come to, rounded outwards.
@@ -70,6 +71,12 @@ class Calibration:
         The count itself stays as it is. Where the past was outside of an estimate's range, so is this.
         """
         return math.floor(counted_tokens * self.low), math.ceil(counted_tokens * self.high)
+
+    @property
+    def sentence_end(self) -> str:
+        """What the jobs landed at; where the service chose other epochs than were estimated, that is left out."""
+        of = "estimate" if self.epochs_as_estimated else "what was counted, other epochs aside"
+        return f"{self.text} × {of}"
 
     @property
     def text(self) -> str:
@@ -80,7 +87,10 @@ class Calibration:
 def calibrate(landed: Collection[Landed]) -> Calibration | None:
     """Return where these jobs of one shape landed; None for fewer than 5."""
     ratios = [each.ratio for each in landed]
-    return Calibration(len(ratios), min(ratios), max(ratios)) if len(ratios) >= MIN_JOBS else None
+    if len(ratios) < MIN_JOBS:
+        return None
+    as_estimated = all(each.counted_tokens == each.estimated_tokens for each in landed)
+    return Calibration(len(ratios), min(ratios), max(ratios), as_estimated)
 
 
 def times_text(low_ppm: int, high_ppm: int | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ftjobs.money import Usd
 from ftjobs.pricing.ownership import TRAINING_KEY, Ownership
 from ftjobs.pricing.prices import USER_LIST, Price
 from ftjobs.pricing.remarks import about_age, about_foreign_list, about_illustration
@@ -14,6 +15,7 @@ def caveats(owned: Ownership) -> tuple[str, ...]:
     return (
         *_about_dataset(owned),
         *_about_unknown(owned),
+        *_about_prompts(owned),
         *(_about_price(owned, owned.price) if owned.price else ()),
         *_about_shutdown(owned),
     )
@@ -61,6 +63,23 @@ def _unknown(owned: Ownership) -> str:
     return f"{_listed(unknown)} {'is' if len(unknown) == 1 else 'are'}"
 
 
+def _about_prompts(owned: Ownership) -> Iterator[str]:
+    if not owned.has_longer_prompt:
+        return
+    if owned.use.cached:
+        yield "The cached share is taken to be the same with the longer prompt, of which more may be cached."
+    if owned.monthly is None or owned.base_monthly is None:
+        return
+    more = owned.monthly - owned.base_monthly
+    if more > Usd(0):
+        yield (
+            f"With the same prompt the fine-tuned model costs {more.display()} a month more than its base model:"
+            " only the longer prompt makes it cheaper."
+            if owned.saving is not None and owned.saving > Usd(0)
+            else f"With the same prompt the fine-tuned model costs {more.display()} a month more than its base."
+        )
+
+
 def _about_price(owned: Ownership, price: Price) -> Iterator[str]:
     is_known = owned.base_monthly is not None or owned.base_longer_prompt_monthly is not None
     if price.base_source and price.price_list != USER_LIST and is_known:
@@ -81,7 +100,8 @@ def _about_shutdown(owned: Ownership) -> Iterator[str]:
     until = ": nothing is counted after that" if owned.horizon.capped_by_shutdown and days > 0 else ""
     where = "" if owned.horizon.capped_by_shutdown else "On OpenAI's own service "
     yield (
-        f"{where}{owned.base_model} and every model tuned from it shut down on {owned.shutdown_date}{left}{until}."
+        f"{where}{owned.base_model} and every model tuned from it {'will ' if days > 0 else ''}shut down on"
+        f" {owned.shutdown_date}{left}{until}."
     )
 
 

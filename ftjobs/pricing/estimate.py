@@ -58,7 +58,7 @@ def choose_epochs(asked: int | Literal["auto"] | None, *, examples: int, most: i
     if not MIN_EPOCHS <= asked <= most:
         raise UsageError(
             "epochs_out_of_range",
-            f"{asked} epochs cannot be trained.",
+            f"--epochs {asked} is not possible.",
             next_step=f"Give --epochs a number from {MIN_EPOCHS} to {most}, or auto.",
             epochs=asked,
         )
@@ -151,12 +151,13 @@ def estimate(
     on: date,
     list_is_foreign: bool = False,
     calibration: Calibration | None = None,
+    creation_ends_on: date | None = None,
 ) -> Estimate:
     """Return dataset tokens times epochs times price, bound by bound, each cost rounded once.
 
     `on` is the day of the estimate; `shutdown_date` is what the service or the catalog says of the model.
     `list_is_foreign` says that the bundled price list is of another service than the one that will train;
-    `calibration` what earlier jobs of the same shape came to.
+    `calibration` what earlier jobs of the same shape came to, `creation_ends_on` when the platform closes.
     """
     counted, count = survey.dataset_tokens, epochs.count
     estimated_tokens = _times(counted, count)
@@ -176,6 +177,7 @@ def estimate(
             *_about_epochs(epochs),
             *_about_past(calibration, counted),
             *_about_price(price, model, on, list_is_foreign=list_is_foreign),
+            *_about_closing(creation_ends_on, on),
             *_about_shutdown(shutdown_date, model, on, cost),
         ),
         examples=survey.examples,
@@ -247,6 +249,15 @@ def _about_price(price: Price | None, model: ModelName, on: date, *, list_is_for
     yield from filter(None, said)
 
 
+def _about_closing(creation_ends_on: date | None, on: date) -> Iterator[str]:
+    days_left = None if creation_ends_on is None else (creation_ends_on - on).days
+    if days_left is not None and 0 <= days_left < _NEAR_DAYS:
+        yield (
+            f"OpenAI stops taking new fine-tuning jobs on {creation_ends_on}, in {days_left}"
+            f" day{'' if days_left == 1 else 's'}; who has not used it lately is refused already."
+        )
+
+
 def _about_shutdown(
     shutdown_date: date | None, model: ModelName, on: date, cost: Range[Usd] | None
 ) -> Iterator[str]:
@@ -256,9 +267,11 @@ def _about_shutdown(
     if days_left <= 0:
         yield f"{model.base.name} and every model tuned from it shut down on {shutdown_date}."
     elif days_left < _NEAR_DAYS:
-        per_day = "" if cost is None else f", at {_per_day(cost.expected, days_left)} for each remaining day"
+        per_day = (
+            "" if cost is None else f": training comes to {_per_day(cost.expected, days_left)} a day until then"
+        )
         yield (
-            f"{model.base.name} and every model tuned from it shut down on {shutdown_date}, in {days_left}"
+            f"{model.base.name} and every model tuned from it will shut down on {shutdown_date}, in {days_left}"
             f" day{'' if days_left == 1 else 's'}{per_day}."
         )
 

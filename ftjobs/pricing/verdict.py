@@ -78,7 +78,8 @@ def _dearer(owned: Ownership, saving: Usd) -> str:
 
 
 def _saving(owned: Ownership, saving: Usd) -> str:
-    return f"{saving.display()} {'in the first month and more later' if owned.use.growth else 'a month'}"
+    against = " over the base model's longer prompt" if owned.has_longer_prompt else ""
+    return f"{saving.display()} {'in the first month and more later' if owned.use.growth else 'a month'}{against}"
 
 
 def _training(owned: Ownership) -> str:

@@ -6,6 +6,7 @@ on openai 3.54). Its retries and redirects are off throughout; `retrying` repeat
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ class RemoteFile:
     status_details: str | None
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")
+
+
 class Api:
     """One account of one service.
 
@@ -147,7 +151,7 @@ class Api:
         """Return the model's shutdown date as the service tells it, None where it tells none."""
         return self._read_or_none(
             lambda client: client.models.with_raw_response.retrieve(model),
-            _shutdown_date,
+            lambda body: _shutdown_date(body, model),
             doing=f"model {model}",
         )
 
@@ -383,11 +387,13 @@ def _file(body: object) -> RemoteFile:
     )
 
 
-def _shutdown_date(body: object) -> date | None:
+def _shutdown_date(body: object, model: str) -> date | None:
     if not isinstance(body, dict) or not isinstance(body.get("id"), str):
         raise ValueError("no model object")
-    value = body.get("shutdown_date") if body.get("object", "model") == "model" else None
+    # A gateway may answer for its default model: what is said of another says nothing of ours.
+    is_ours = body.get("object", "model") == "model" and body["id"] == model
+    value = body.get("shutdown_date") if is_ours else None
     try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
+        return date.fromisoformat(value[:10]) if isinstance(value, str) and _DAY.match(value) else None
     except ValueError:
         return None

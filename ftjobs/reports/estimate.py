@@ -170,7 +170,7 @@ def calibration_lines(estimate: Estimate) -> list[str]:
     likely = f": {'–'.join(shown)}" if shown else ""
     return [
         f"your last {estimate.calibration.jobs} jobs on {estimate.model.base.name} landed at"
-        f" {estimate.calibration.text} × estimate{likely}"
+        f" {estimate.calibration.sentence_end}{likely}"
     ]
 
 

@@ -10,7 +10,7 @@ from ftjobs.ledger.budget import BudgetState
 from ftjobs.ledger.month import MonthReport
 from ftjobs.periods import Period, month_of
 from ftjobs.reports.bridge import bridge_lines
-from ftjobs.reports.envelope import envelope
+from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.jobs import Unusual, bridge_json, job_json, jobs_text, unusual_lines
 from ftjobs.reports.numbers import count
 
@@ -73,20 +73,12 @@ def month_text(
 ) -> str:
     """Return the jobs of the period, its totals, what is open, the current month's budgets and the digest."""
     totals = report.totals
-    pct = (
-        f" ({'' if totals.variance_pct.startswith('-') else '+'}{totals.variance_pct}%)"
-        if totals.variance_pct
-        else ""
-    )
     lines = [
         f"Ledger {period_text(report.period)} (UTC)",
         jobs_text(report.lines, width=width) if report.lines else "no jobs",
         "",
-        f"billed {totals.billed.display()} for {totals.trained_tokens:,} trained tokens; estimated "
-        f"{totals.settled_estimate.display()} for the same jobs, variance {totals.variance.display()}{pct}"
-        if any(line.billed is not None for line in report.lines)
-        else "nothing is billed",
-        *bridge_lines(totals.bridge),
+        _billed_text(report),
+        *(bridge_lines(totals.bridge) if totals.bridge else []),
     ]
     if totals.unsettled_jobs:
         unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""
@@ -94,10 +86,27 @@ def month_text(
             f"{count(totals.unsettled_jobs, 'job')} unsettled{unknown}, up to {totals.commitment.display()} "
             "committed; `ftjobs status` asks the service"
         )
-    lines.extend(budget.sentence() for budget in budgets)
+    lines.extend(clean(budget.sentence()) for budget in budgets)
     lines.extend(unusual_lines(report.lines, unusual or {}))
     lines.append(f"digest {report.digest[:16]}")
     return "\n".join(lines)
+
+
+def _billed_text(report: MonthReport) -> str:
+    totals = report.totals
+    if not any(line.billed is not None for line in report.lines):
+        return "nothing is billed"
+    billed = f"billed {totals.billed.display()} for {totals.trained_tokens:,} trained tokens"
+    if totals.compared_billed is None or totals.settled_estimate is None or totals.variance is None:
+        return f"{billed}; there is no estimate to compare it with"
+    part = totals.compared_billed
+    of_what = "the same jobs" if part == totals.billed else f"{part.display()} of it"
+    pct = totals.variance_pct
+    signed = "" if pct is None else f" ({'' if pct.startswith('-') else '+'}{pct}%)"
+    return (
+        f"{billed}; estimated {totals.settled_estimate.display()} for {of_what},"
+        f" variance {totals.variance.display()}{signed}"
+    )
 
 
 def period_text(period: Period | None) -> str:

@@ -40,8 +40,10 @@ def submission_text(submission: Submission, *, reused: bool) -> str:
     )
 
 
-def plan_json(estimate: dict[str, Any], *, sandbox: bool) -> dict[str, Any]:
-    """Return what a dry run would submit: a submission without ids."""
+def plan_json(estimate: dict[str, Any], holder: Submission | None, *, sandbox: bool) -> dict[str, Any]:
+    """Return what a dry run would submit: a submission without ids, or the one that would answer."""
+    if holder is not None:
+        return submission_json(holder, reused=True, sandbox=sandbox)
     return envelope(
         "submission",
         sandbox=sandbox,

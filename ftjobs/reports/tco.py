@@ -117,7 +117,7 @@ def _side_by_side(owned: Sequence[Ownership], width: int | None) -> str:
         Column("TRAINING", right=True, gives_way=3),
         Column("A MONTH", right=True, gives_way=1),
         Column("TOTAL", right=True),
-        Column("BASE TOTAL", right=True),
+        Column("BASE, LONGER PROMPT" if owned[0].has_longer_prompt else "BASE TOTAL", right=True),
         Column("BREAK-EVEN", gives_way=2),
         Column("WORTH IT", gives_way=4),
     ]

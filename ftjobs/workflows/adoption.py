@@ -31,6 +31,13 @@ def check_tags(tags: Mapping[str, str]) -> None:
                 next_step=f"Keep names within {MAX_TAG_KEY} characters and values within {MAX_TAG_VALUE}.",
                 key=key,
             )
+        if key != key.strip() or value != value.strip():
+            raise UsageError(
+                "bad_tag",
+                f"The tag {f'{key}={value}'!r} has spaces around its name or its value.",
+                next_step=f"Write it like --tag {key.strip()}={value.strip()}.",
+                key=key,
+            )
         if key.startswith("ftjobs"):
             raise UsageError(
                 "reserved_tag",
@@ -102,7 +109,7 @@ def adopt(job: Job, *, like: Submission, session: Session, replaces: str | None 
         recorded_at=session.now(),
         spec=like.spec,
         quote=Quote.decode(job.metadata.get(ESTIMATE)) or like.quote,
-        tags={k: v for k, v in job.metadata.items() if not k.startswith("ftjobs")},
+        tags={k: v for k, v in job.metadata.items() if not k.startswith("ftjobs")} if told else like.tags,
         training_file_id=job.training_file,
         job=job,
     )

@@ -14,6 +14,7 @@ from ftjobs.dataset.rules import rules_for
 from ftjobs.dataset.survey import Survey, survey
 from ftjobs.errors import DatasetError
 from ftjobs.ledger.history import Past
+from ftjobs.models.catalog import load_catalog
 from ftjobs.models.names import ModelName
 from ftjobs.models.shutdowns import newest
 from ftjobs.money import Usd
@@ -82,7 +83,8 @@ def _price(model: ModelName, terms: Terms) -> Price | None:
 
 def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date: date | None = None) -> Estimate:
     """Return the estimate of a valid file on `model`; `shutdown_date` is what the service said, if anything."""
-    shape = Shape.of(found.dataset_tokens, profile=terms.profile.name, model=model.base.name, method=terms.method)
+    account = terms.profile.account
+    shape = Shape.of(found.dataset_tokens, account=account, model=model.base.name, method=terms.method)
     return estimate(
         found,
         model=model,
@@ -95,6 +97,7 @@ def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date
         on=terms.on,
         list_is_foreign=not (terms.profile.is_openai or terms.profile.is_sandbox),
         calibration=terms.past.calibration(shape),
+        creation_ends_on=load_catalog().creation_ends_on if terms.profile.uses_catalog_dates else None,
     )
 
 
@@ -109,7 +112,7 @@ def require_valid(found: Survey) -> None:
     raise DatasetError(
         "dataset_invalid",
         f"{found.path} has {number:,} error{'' if number == 1 else 's'}; {where}{first.message}",
-        next_step=f"Mend it; `ftjobs check {found.path} --model …` lists every problem.",
+        next_step=f"Fix it; `ftjobs check {found.path} --model …` lists every problem.",
         path=found.path,
         line=first.line,
         lines=sorted({error.line for error in errors if error.line})[:100],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,6 +17,7 @@ from ftjobs.errors import FtjobsError, RejectedError, UnavailableError, UsageErr
 from ftjobs.keys import api_key
 from ftjobs.ledger.engine import SCHEMA_REVISION, unusable
 from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.glance import schema_and_stamp
 from ftjobs.ledger.place import ledger_path
 from ftjobs.ledger.store import Ledger
 from ftjobs.logs import register_secret
@@ -40,6 +41,7 @@ State = Literal["ok", "note", "problem"]
 
 _WAIT_FOR_LOCK_S = 30.0
 _NAMED = 3
+_ADDRESSES = ("ledger_url", "openai_base_url")
 _OTHER_SETTINGS = ("openai_base_url", "openai_organization", "openai_project")
 
 
@@ -178,7 +180,15 @@ def _said(settings: Settings) -> Iterator[str]:
     for name in (*SETTING_NAMES, *_OTHER_SETTINGS):
         origin = settings.origins.get(field_of(name), DEFAULT)
         if origin != DEFAULT:
-            yield f"{name} {_value_text(getattr(settings, field_of(name)))} ({origin})"
+            value = getattr(settings, field_of(name))
+            shown = _address(value) if name in _ADDRESSES else _value_text(value)
+            yield f"{name} {shown} ({origin})"
+
+
+def _address(url: str) -> str:
+    """Return a URL without what may be a secret: whoever stands before the host, and what follows the path."""
+    parts = urlsplit(url)
+    return url if not parts.netloc else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _value_text(value: object) -> str:
@@ -227,9 +237,10 @@ def _read(path: Path, stamp: str) -> _Book:
     try:
         if not path.exists():
             return _Book(_none_yet(path))
-        schema, found_stamp = (SCHEMA_REVISION, stamp) if path.is_dir() else _schema_and_stamp(path)
+        found = (SCHEMA_REVISION, stamp) if path.is_dir() else schema_and_stamp(path, this_schema=SCHEMA_REVISION)
     except (OSError, sqlite3.Error) as error:
         raise unusable(path, error) from None
+    schema, found_stamp = found
     if schema is None or (schema == SCHEMA_REVISION and found_stamp is None):
         return _Book(Check("ledger", "ok", f"{path} is empty: the first command to use it makes its tables."))
     if schema > SCHEMA_REVISION:
@@ -249,24 +260,6 @@ def _none_yet(path: Path) -> Check:
         return Check("ledger", "ok", f"There is none at {path} yet: the first command to use it makes it.")
     message = f"There is none at {path}, and {folder} lets nobody make one."
     return Check("ledger", "problem", message, "Name another file with --ledger, or set ledger_url.")
-
-
-def _schema_and_stamp(path: Path) -> tuple[str | None, str | None]:
-    """Return the schema (None for a file without tables) and the stamp, if it has one yet.
-
-    What is no ledger passes as one of this schema: opening it says so, and changes nothing.
-    """
-    # As the ledger opens it, so that what a crash left is rolled back; but without making a file.
-    existing = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_WAIT_FOR_LOCK_S)
-    with closing(existing) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            return None, None
-        if not {"alembic_version", "stamps"} <= tables:
-            return SCHEMA_REVISION, ""
-        schema = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        stamp = connection.execute("SELECT stamp FROM stamps").fetchone()
-    return (str(schema[0]) if schema else None), (str(stamp[0]) if stamp else None)
 
 
 def _submissions(unsettled: Sequence[Trail]) -> Check:

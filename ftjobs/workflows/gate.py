@@ -39,12 +39,12 @@ def require_price(estimate: Estimate) -> Usd:
     if price is not None and price.illustrative:
         raise SpendRefusedError(
             "illustrative_price",
-            f"The price list {price.price_list} is illustrative and no ground to spend on.",
+            f"The price list {price.price_list} is illustrative, so nothing is spent on its word.",
             next_step="Leave price_list out of the settings, or set it to openai.",
             price_list=price.price_list,
         )
     if estimate.cost is None:
-        line = f'price = [{{ model = "{name}", training_usd_per_1m = "0.00", source = "where you read it" }}]'
+        line = f'price = [{{ model = "{name}", training_usd_per_1m = "PRICE", source = "where you read it" }}]'
         raise SpendRefusedError(
             "no_price",
             f"No price per token is known for training {name}, so nothing is spent.",
@@ -53,6 +53,18 @@ def require_price(estimate: Estimate) -> Usd:
             toml=line,
         )
     return estimate.cost.high
+
+
+def require_within(high: Usd, *, max_cost: Usd | None) -> None:
+    """Raise SpendRefusedError where `high` is above what the user set as the most."""
+    if max_cost is not None and high > max_cost:
+        raise SpendRefusedError(
+            "over_max_cost",
+            f"The job may cost up to {high.display()}, more than --max-cost {max_cost.display()}.",
+            next_step="Raise --max-cost, or lower --epochs or the number of examples.",
+            high_estimate_usd=high.plain(),
+            max_cost_usd=max_cost.plain(),
+        )
 
 
 def require_consent(
@@ -69,14 +81,7 @@ def require_consent(
     nobody can be asked.
     """
     facts = {"high_estimate_usd": high.plain(), "confirm_above_usd": confirm_above.plain()}
-    if max_cost is not None and high > max_cost:
-        raise SpendRefusedError(
-            "over_max_cost",
-            f"The job may cost up to {high.display()}, more than --max-cost {max_cost.display()}.",
-            next_step="Raise --max-cost, or lower --epochs or the number of examples.",
-            **facts,
-            max_cost_usd=max_cost.plain(),
-        )
+    require_within(high, max_cost=max_cost)
     if high <= confirm_above or max_cost is not None or yes:
         return
     if ask is None:

@@ -12,7 +12,7 @@ from ftjobs.dataset.survey import Survey
 from ftjobs.errors import UsageError
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.models.names import ModelName
-from ftjobs.pricing.estimate import Estimate
+from ftjobs.pricing.estimate import Epochs, Estimate
 from ftjobs.workflows.adoption import check_tags
 from ftjobs.workflows.submit import Order
 from ftjobs.workflows.upload import Source
@@ -63,8 +63,14 @@ class Request:
                 f"The suffix {self.suffix!r} cannot be part of a model's name.",
                 next_step=f"Give --suffix 1 to {MAX_SUFFIX} printable characters without white space.",
             )
+        if self.again is not None and not self.again.strip():
+            raise UsageError(
+                "bad_again",
+                "--again needs a name: without one, nothing says which training this is.",
+                next_step="Write it like --again second, or leave it out.",
+            )
         for text in (*self.tags, *self.tags.values(), self.again or ""):
-            if not text.isprintable() and text:
+            if not text.isprintable():
                 raise UsageError(
                     "bad_text",
                     f"{text!r} holds characters that cannot travel with a job.",
@@ -88,13 +94,9 @@ class Files:
     training_name: str | None = None
 
 
-def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) -> Order:
-    """Return the order; the epochs are pinned to the estimate's unless the service is to choose.
-
-    ValueError where the estimate has no price: see `gate.require_price`.
-    """
-    epochs = estimate.epochs
-    spec = JobSpec(
+def spec_of(request: Request, files: Files, epochs: Epochs) -> JobSpec:
+    """Return what is asked of the service; the epochs are pinned unless the service is to choose."""
+    return JobSpec(
         model=request.model.sent,
         base_model=request.model.base.name,
         requested_model=request.model.requested,
@@ -110,8 +112,15 @@ def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) ->
         seed=request.seed,
         again=request.again,
     )
+
+
+def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) -> Order:
+    """Return the order of what was estimated.
+
+    ValueError where the estimate has no price: see `gate.require_price`.
+    """
     return Order(
-        spec=spec,
+        spec=spec_of(request, files, estimate.epochs),
         quote=estimate.quote(on=on),
         training=Source(
             files.training_path, files.training.sha256, files.training.bytes, name=files.training_name

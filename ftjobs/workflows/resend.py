@@ -24,12 +24,14 @@ def resend(
     settle_s: float,
     hooks: Hooks | None = None,
     on_left: Callable[[float], None] = lambda _left_s: None,
+    recheck: Callable[[Submission], None] = lambda _submission: None,
 ) -> Submitted:
     """Return the submission with the job that was found after all, or that was created now.
 
     First five valid, empty lookups, filtered and unfiltered, over at least `settle_s` monotonic seconds;
     `on_left` is told the seconds that are left. Interrupted or without an answer of the service, it starts over
-    the next time. UsageError where nothing is uncertain.
+    the next time. `recheck` is called before anything is created; it raises SpendRefusedError to stop.
+    UsageError where nothing is uncertain.
     """
     hooks = hooks or Hooks()
     follow = partial(hooks.on_follow, submission_id)
@@ -55,6 +57,7 @@ def resend(
             raise
         if claimed := claim(submission, found, session):
             return Submitted(claimed, reused=True)
+        recheck(submission)
         made = create(submission, session, on_signal=hooks.on_signal)
         return Submitted(made, reused=made.id != submission.id)
 

@@ -99,7 +99,11 @@ def submit(
                 if session.now() - current.recorded_at > RESUME_WITHIN:
                     expire(current, session)
                     continue
+                if not _stands_for(current, order, session):
+                    supersede(current, session)
+                    continue
                 consent()  # it has spent nothing yet, and this command's limits may be lower
+                ledger.readmit(current, limits=limits, now=session.now())
             done = _advance(current, order, session, hooks)
         if done is not None:
             return Submitted(done.submission, done.reused, budgets)
@@ -164,6 +168,24 @@ def job_missing(job_id: str) -> RejectedError:
         next_step="Check the account and project of the API key; to train it anew, submit with --again NAME.",
         job_id=job_id,
     )
+
+
+def _stands_for(submission: Submission, order: Order, session: Session) -> bool:
+    """Return whether what was recorded is what is asked for now, tag by tag and dollar by dollar."""
+    recorded = submission.quote
+    return (
+        recorded is not None
+        and (recorded.usd_per_1m, recorded.cost.high) == (order.quote.usd_per_1m, order.quote.cost.high)
+        and dict(submission.tags) == dict(order.tags)
+        and submission.profile == session.api.profile.name
+    )
+
+
+def supersede(submission: Submission, session: Session) -> None:
+    """End a submission that was recorded, not sent, and is asked for at another price or with other tags now."""
+    message = "it was not sent, and its price or its tags are others now"
+    session.ledger.close(submission.id, "abandoned", code="superseded", message=message, now=session.now())
+    log.info("submission.abandoned", submission_id=submission.id, reason=message)
 
 
 def expire(submission: Submission, session: Session) -> None:

@@ -71,6 +71,9 @@ CASES = {
     ),
     "a ledger that is none": Bad(("ledger", "--ledger", "{data}"), 12, "not_a_ledger", ("{data}", "--ledger")),
     "a ledger that is a folder": Bad(("status", "--ledger", "."), 12, "not_a_ledger", ("folder", "--ledger")),
+    "a ledger in nobody's home": Bad(
+        ("ledger", "--ledger", "~nosuchuser/x.sqlite3"), 3, "unsupported_ledger", ("~nosuchuser", "--ledger")
+    ),
     "a ledger URL of another kind": Bad(
         ("ledger", "--ledger", "mysql://me:hunter2@host/db"),
         3,
@@ -91,6 +94,13 @@ CASES = {
         "price_invalid",
         ("ftjobs.toml, price 1", "trainig_usd_per_1m", "training_usd_per_1m?"),
         settings='[[price]]\nmodel = "m"\ntrainig_usd_per_1m = "1"\n',
+    ),
+    "a price of a profile that is none": Bad(
+        ESTIMATE,
+        3,
+        "unknown_profile",
+        ("'sandbx'", "profile in ftjobs.toml, price 1", "sandbox?"),
+        settings='[[price]]\nmodel = "gpt-4o"\ntraining_usd_per_1m = "1"\nprofile = "sandbx"\n',
     ),
     "a slip in the environment": Bad(
         ("ledger",), 3, "unknown_setting", ("FTJOBS_SETLE_S", "FTJOBS_SETTLE_S?"), {"FTJOBS_SETLE_S": "3"}
@@ -134,7 +144,7 @@ OPTIONS = {
         (*SUBMIT, "--tag", "team=search"),
         5,
         "over_budget",
-        ("budget of tag team=search $0.0050", 'raise budget.tags."team=search"'),
+        ("budget of tag team=search $0.0050", 'Raise budget.tags."team=search"'),
         settings='[budget]\ntags = { "team=search" = "0.005" }\n',
     ),
     "over the budget of a profile": Bad(
@@ -154,7 +164,7 @@ OPTIONS = {
         ("submit", "{data}", "--model", "gpt-3.5-turbo", "--method", "dpo"),
         2,
         "unknown_method",
-        ("gpt-3.5-turbo-0125 is not trained by dpo", "--method supervised"),
+        ("gpt-3.5-turbo-0125 cannot be trained with --method dpo", "--method supervised"),
     ),
     "beta without DPO": Bad((*SUBMIT, "--beta", "0.1"), 2, "beta_without_dpo", ("--method dpo",)),
     "a long suffix": Bad((*SUBMIT, "--suffix", "x" * 65), 2, "bad_suffix", ("1 to 64",)),
@@ -289,7 +299,7 @@ def test_the_toml_of_a_missing_price_makes_the_same_command_work(
     submit = ["submit", str(training_file), "--model", "gpt-4.1", "--dry-run", "--json"]
     refused = inside(*submit, FTJOBS_PRICE_LIST="guide-2026").json
     assert refused["next_step"].endswith(refused["details"]["toml"])
-    (person.home / "ftjobs.toml").write_text(refused["details"]["toml"].replace("0.00", "25.00"))
+    (person.home / "ftjobs.toml").write_text(refused["details"]["toml"].replace("PRICE", "25.00"))
     told = inside(*submit, FTJOBS_PRICE_LIST="guide-2026").json
     assert (told["estimate"]["price"]["list"], told["estimate"]["price"]["usd_per_1m"]) == ("user", "25.00")
 

@@ -333,3 +333,14 @@ def test_in_june_2027_the_closed_platform_is_noted_and_the_sandbox_goes_on(perso
     sandbox = person.run("doctor", "--profile", "sandbox", "--json", **env)
     assert [each["shutdown_date"] for each in sandbox.json["shutdowns"]] == ["2028-05-31"]
     assert json.loads(sandbox.out)["closings"] == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://SECRETTOKEN12345@host.test/v1", "https://host.test/v1?api-key=SECRETTOKEN12345"]
+)
+def test_what_may_be_a_secret_in_an_address_is_not_shown(person: Person, url: str) -> None:
+    for more in ((), ("--json",)):
+        told = person.run("doctor", *more, OPENAI_BASE_URL=url, FTJOBS_PROFILE="generic", OPENAI_API_KEY="")
+        assert told.code == 3
+        assert "host.test" in told.out
+        assert "SECRETTOKEN" not in told.out + told.err

@@ -43,8 +43,8 @@ def submit(
     return run
 
 
-def says(service: Service, shutdown_date: str | None) -> None:
-    body = json.dumps({"id": GONE, "object": "model", "shutdown_date": shutdown_date})
+def says(service: Service, shutdown_date: str | None, model: str = GONE) -> None:
+    body = json.dumps({"id": model, "object": "model", "shutdown_date": shutdown_date})
     service.faults({"on": "GET /v1/models/*", "do": "garbage", "body": body, "times": 9})
 
 
@@ -52,14 +52,14 @@ def test_a_later_date_of_the_service_beats_the_catalogs(service: Service, submit
     says(service, "2026-12-24")
     told = submit(GONE)
     assert (told.code, told.json["code"]) == (7, "model_not_found")  # we let it through; the sandbox has it not
-    assert "shut down on 2026-12-24, in 30 days, at $0.0" in told.err
-    assert "for each remaining day" in told.err
+    assert "shut down on 2026-12-24, in 30 days: training comes to $0.0" in told.err
+    assert "a day until then" in told.err
 
 
 def test_an_earlier_date_of_the_service_refuses_what_the_catalog_still_has(
     service: Service, submit: Callable[..., Run]
 ) -> None:
-    says(service, "2026-11-01")
+    says(service, "2026-11-01", "gpt-4o-mini-2024-07-18")
     told = submit("gpt-4o-mini")
     assert (told.code, told.json["code"]) == (5, "model_shut_down")
     assert told.json["details"]["shutdown_date"] == "2026-11-01"

@@ -316,6 +316,6 @@ def printed(report: Any) -> dict[str, object]:
     totals = {
         name: int(Decimal(value) * 10**9) if name.endswith("_usd") else value
         for name, value in report["totals"].items()
-        if name != "variance_pct"
+        if name not in {"variance_pct", "variance_bridge"}
     }
     return {"digest": report["digest"], **totals}

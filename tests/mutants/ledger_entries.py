@@ -243,7 +243,7 @@ ENTRIES = (
         f"{_MONTH}: billed at the provider's `finished_at`",
         "that instant: the moment of settling counts",
         _ENTRIES_PY,
-        "        job.finished_at or now,\n",
+        "        _billed_at(trail, job, now),\n",
         "        now,\n",
         (f"{_PURE}::test_a_bill_is_dated_when_the_job_finished_else_when_it_was_learnt",),
     ),

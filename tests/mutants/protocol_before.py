@@ -175,7 +175,7 @@ BEFORE = (
         "lock-by-another-name",
         f"{_LOCK}: one lock for one ledger, whatever it is called",
         "following a link to the ledger itself",
-        "ftjobs/ledger/engine.py",
+        "ftjobs/ledger/place.py",
         "    return Path(name).expanduser().resolve()",
         "    return Path(name).expanduser().absolute()",
         (f"{_PROTOCOL}::test_a_ledger_behind_a_link_has_the_same_locks",),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ftjobs.pricing.calibration import Landed, Shape, calibrate
 from ftjobs.ranges import Range
 
-PLAIN = Shape.of(Range.exactly(1), profile="p", model="m", method="supervised")
+PLAIN = Shape.of(Range.exactly(1), account="p", model="m", method="supervised")
 counts = st.integers(1, 10**12)
 jobs = st.lists(st.builds(Landed, st.just(PLAIN), counts, counts, st.integers(0, 10**12)), min_size=5, max_size=50)
 

@@ -53,7 +53,9 @@ def test_an_adjustment_is_a_step_of_its_own() -> None:
     assert found is not None
     assert (found.other, found.variance) == (Usd.parse("0.25"), Usd.parse("0.25"))
     assert bridge_lines(found) == ["variance by epochs $0.00, token count $0.00, price $0.00, other +$0.25"]
-    assert report([mine, mine], None).totals.bridge.other == Usd.parse("0.50")
+    both = report([mine, mine], None).totals.bridge
+    assert both is not None
+    assert both.other == Usd.parse("0.50")
 
 
 def with_rate(entry: Entry) -> Entry:

@@ -88,4 +88,4 @@ def test_a_limit_is_called_by_what_it_is_on_and_says_where_it_is_set(
     with pytest.raises(SpendRefusedError) as refused:
         admit(BudgetState(limit, Usd(0), Usd(0)), Usd(1))
     assert f": {name} $0.00 this month" in refused.value.message
-    assert f"raise {setting}." in refused.value.next_step
+    assert refused.value.next_step == f"Raise {setting}, or wait for the next month."

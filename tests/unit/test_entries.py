@@ -155,6 +155,29 @@ def test_a_bill_is_dated_when_the_job_finished_else_when_it_was_learnt() -> None
     assert undated.occurred_at == NOW
 
 
+@pytest.mark.parametrize(
+    "finished",
+    [
+        datetime(1970, 1, 2, tzinfo=UTC),
+        NOW - timedelta(days=1, seconds=1),
+        NOW + timedelta(seconds=1),
+        datetime(9999, 12, 31, tzinfo=UTC),
+    ],
+    ids=["long ago", "before the estimate", "in the future", "never"],
+)
+def test_a_bill_that_is_dated_outside_of_the_jobs_time_belongs_to_the_moment_it_was_learnt(
+    finished: datetime,
+) -> None:
+    told = replace(done(5), finished_at=finished)
+    entry = billed_entry(trail(ESTIMATE), told, PRICE, now=NOW)
+    assert entry is not None
+    assert entry.occurred_at == NOW
+    adopted = billed_entry(trail(), replace(told, created_at=NOW - timedelta(days=400)), PRICE, now=NOW)
+    assert adopted is not None
+    is_within = NOW - timedelta(days=401) <= finished <= NOW
+    assert adopted.occurred_at == (finished if is_within else NOW)
+
+
 # The trail
 
 

@@ -123,13 +123,13 @@ def test_auto_stays_within_what_the_profile_allows() -> None:
     assert choose_epochs("auto", examples=10, most=4).count == Range(1, 4, 4)
     assert choose_epochs("auto", examples=20_000, most=8).count == Range(1, 1, 8)
     assert choose_epochs(None, examples=10, most=4).count == Range.exactly(4)
-    with pytest.raises(UsageError, match="5 epochs"):
+    with pytest.raises(UsageError, match="--epochs 5 "):
         choose_epochs(5, examples=10, most=4)
 
 
 @pytest.mark.parametrize("asked", [0, -1, 51])
 def test_epochs_out_of_range_are_a_usage_error(asked: int) -> None:
-    with pytest.raises(UsageError, match=f"{asked} epochs") as caught:
+    with pytest.raises(UsageError, match=f"--epochs {asked} ") as caught:
         choose_epochs(asked, examples=10)
     assert caught.value.code == "epochs_out_of_range"
     assert "1 to 50" in caught.value.next_step
@@ -215,8 +215,8 @@ def test_a_price_list_is_old_after_180_days() -> None:
     ("on", "says"),
     [
         (date(2026, 10, 16), None),
-        (date(2026, 10, 17), r"2027-01-14, in 89 days, at \$0\.0034 for each remaining day\."),
-        (date(2027, 1, 13), r"2027-01-14, in 1 day, at \$0\.3000 for each remaining day\."),
+        (date(2026, 10, 17), r"2027-01-14, in 89 days: training comes to \$0\.0034 a day until then\."),
+        (date(2027, 1, 13), r"2027-01-14, in 1 day: training comes to \$0\.3000 a day until then\."),
         (date(2027, 1, 14), r"shut down on 2027-01-14\."),
         (date(2027, 3, 1), r"shut down on 2027-01-14\."),
     ],

@@ -98,7 +98,7 @@ def test_without_a_price_per_token_nothing_is_spent_and_the_line_to_add_is_told(
     line = str(error.details["toml"])
     assert error.next_step.endswith(line)
     assert "\n" not in line
-    (table,) = tomllib.loads(line.replace("0.00", "8.00"))["price"]
+    (table,) = tomllib.loads(line.replace("PRICE", "8.00"))["price"]
     # Where a table without a training price is there already, the new one stands nearer.
     assert require_price(estimated("gpt-4", *tables, RawTable(table, "added"))) == Usd.parse("0.0264")
 

@@ -16,8 +16,9 @@ from ftjobs.pricing.calibration import Calibration, Landed, Shape, calibrate, ti
 from ftjobs.ranges import Range
 from tests.contract.conftest import MINI, NOW, a_job, a_submission
 
+ACCOUNT = a_submission(1).account
 THREE = UsdPer1M.parse("3.00")
-PLAIN = Shape("openai", MINI, "supervised", is_documented=True)
+PLAIN = Shape(ACCOUNT, MINI, "supervised", is_documented=True)
 
 
 def settled(
@@ -49,7 +50,7 @@ def settled(
     spec = replace(
         before.spec, n_epochs="auto", **{k: v for k, v in more.items() if k in {"method", "base_model"}}
     )
-    submission = replace(before, quote=quote, job=job, spec=spec, profile=more.get("profile", "openai"))
+    submission = replace(before, quote=quote, job=job, spec=spec, account=more.get("account", ACCOUNT))
     estimate = estimate_entry(submission.id, quote, occurred_at=NOW, recorded_at=NOW)
     trail = Trail(submission, (estimate,))
     bill = billed_entry(trail, job, BillingPrice(THREE, "openai", None, "a page"), now=NOW)
@@ -90,7 +91,7 @@ def test_only_the_last_fifty_count() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"profile": "azure-eu"},
+        {"account": "https://elsewhere.test/v1||"},
         {"base_model": "gpt-4o-2024-08-06"},
         {"method": "dpo"},
         {"counted": Range(900_000, 1_000_000, 1_200_000)},
@@ -123,7 +124,10 @@ def test_what_did_not_succeed_or_is_not_known_says_nothing(nothing: Trail) -> No
 
 def test_epochs_that_the_service_chose_are_no_fault_of_the_count() -> None:
     past = Past.of([settled(number, 8_000_000, epochs=8) for number in range(5)])
-    assert past.calibration(PLAIN) == Calibration(5, Fraction(1), Fraction(1))
+    known = past.calibration(PLAIN)
+    assert known == Calibration(5, Fraction(1), Fraction(1), epochs_as_estimated=False)
+    assert known.sentence_end == "1.00 × what was counted, other epochs aside"
+    assert Calibration(5, Fraction(1), Fraction(1)).sentence_end == "1.00 × estimate"
 
 
 def test_a_range_is_shown_wider_than_it_is_never_narrower() -> None:

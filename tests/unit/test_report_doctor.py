@@ -53,7 +53,7 @@ def test_every_check_is_a_line_with_its_state_first_and_its_fix_below() -> None:
 def test_the_dates_follow_and_unknown_ones_share_a_line() -> None:
     assert text().partition("\n\n")[2].splitlines() == [
         "From 2027-01-06, in 43 days: Nobody can create jobs.",
-        "gpt-4o-mini-2024-07-18 and every model tuned from it shut down on 2027-01-14, in 51 days"
+        "gpt-4o-mini-2024-07-18 and every model tuned from it will shut down on 2027-01-14, in 51 days"
         " (catalog, read 2026-11-22).",
         "gone and every model tuned from it shut down on 2026-10-23 (service, read 2026-11-24).",
         "No shutdown date is known of a, b.",

@@ -257,7 +257,7 @@ def test_models_stand_side_by_side_and_shared_lines_are_said_once() -> None:
     assert text.count("price list openai") == 1
     assert "3.00     $0.0030  $0.0090 ($0.0081–$0.0099)" in text
     assert text.count("shut down on 2027-01-14") == 2
-    assert "for each remaining day" in text
+    assert "a day until then" in text
 
 
 def test_an_unknown_price_is_a_word_in_the_table_and_null_in_json() -> None:
@@ -340,7 +340,7 @@ def test_where_nothing_is_billed_no_amount_is_shown() -> None:
 def test_the_budget_is_a_line_of_its_own() -> None:
     budget = BudgetState(Limit(Usd.parse("10")), Usd.parse("2"), Usd.parse("7"))
     text = month_text(report([], month(2026, 11)), budgets=[budget], width=None)
-    assert "\nbudget $10.00 this month: $2.00 billed, $7.00 committed, $1.00 left\n" in text
+    assert "\nbudget $10.00 this month: $2.00 billed, $7.00 committed, $1.00 left (90% taken)\n" in text
 
 
 def test_a_bill_counts_in_the_month_of_its_end_and_not_before() -> None:

@@ -110,7 +110,7 @@ def test_both_forms_name_the_same_date(listed: date | None, told: date | None, o
 @pytest.mark.parametrize(
     ("today", "left", "says"),
     [
-        (TODAY, 51, f"{MINI} and every model tuned from it shut down on 2027-01-14, in 51 days"),
+        (TODAY, 51, f"{MINI} and every model tuned from it will shut down on 2027-01-14, in 51 days"),
         (date(2027, 1, 13), 1, ", in 1 day (catalog"),
         (date(2027, 1, 14), 0, " 2027-01-14, today (catalog"),
         (date(2027, 1, 15), -1, " 2027-01-14 (catalog"),

@@ -17,6 +17,8 @@ from ftjobs.pricing.verdict import verdict
 from ftjobs.ranges import Range
 from tests.unit.owning import MODEL, PRICE, START, owned, rates, saving
 
+OVER = " over the base model's longer prompt"
+
 SHUTDOWN = date(2027, 1, 14)
 NOTHING = rates(None, None, None)
 SILENT = replace(PRICE, training_usd_per_1m=None)
@@ -27,28 +29,38 @@ SILENT = replace(PRICE, training_usd_per_1m=None)
     [
         (
             saving(),
-            "Worth it: saving $10.00 a month pays the $10.00 of training back in month 1, and 500 examples are"
+            "Worth it: saving $10.00 a month"
+            + OVER
+            + " pays the $10.00 of training back in month 1, and 500 examples are"
             " plenty; test it against the base model before deploying.",
         ),
         (
             saving(epochs=5, examples=499, growth=Fraction(1, 100)),
-            "Worth it: saving $10.00 in the first month and more later pays the $50.00 of training back in month"
+            "Worth it: saving $10.00 in the first month and more later"
+            + OVER
+            + " pays the $50.00 of training back in month"
             " 5, and 499 examples are enough, though 500 are better; test it against the base model before"
             " deploying.",
         ),
         (
             saving(examples=None, shutdown=SHUTDOWN),
-            "Worth it: saving $10.00 a month pays the $10.00 of training back in month 1, before the shutdown on"
+            "Worth it: saving $10.00 a month"
+            + OVER
+            + " pays the $10.00 of training back in month 1, before the shutdown on"
             " 2027-01-14, if there are enough examples (100 at least, better 500; their number is unknown); test"
             " it against the base model before deploying.",
         ),
         (
             saving(epochs=50, months=1),
-            "Not worth it: saving $10.00 a month does not pay the $500.00 of training back within 1 month.",
+            "Not worth it: saving $10.00 a month"
+            + OVER
+            + " does not pay the $500.00 of training back within 1 month.",
         ),
         (
             saving(epochs=50, shutdown=SHUTDOWN),
-            "Not worth it: saving $10.00 a month does not pay the $500.00 of training back before the shutdown on"
+            "Not worth it: saving $10.00 a month"
+            + OVER
+            + " does not pay the $500.00 of training back before the shutdown on"
             " 2027-01-14, in 51 days.",
         ),
         (
@@ -80,7 +92,9 @@ SILENT = replace(PRICE, training_usd_per_1m=None)
         ),
         (
             saving(price=SILENT, growth=Fraction(1, 10)),
-            "Unknown: it saves $10.00 in the first month and more later, but what training costs is unknown.",
+            "Unknown: it saves $10.00 in the first month and more later"
+            + OVER
+            + ", but what training costs is unknown.",
         ),
         (
             saving(price=replace(PRICE, base=NOTHING)),

@@ -215,10 +215,12 @@ def test_a_twin_without_metadata_commits_what_its_sibling_was_estimated_at(
             )
 
     user.session = replace(user.session, ambient=replace(user.session.ambient, sleep=clone))
-    user.submit(order)
+    user.submit(replace(order, tags={"team": "search"}))
     trails = user.ledger.trails()
     assert len(trails) == 2
     assert {trail.commitment for trail in trails} == {order.quote.cost.high}
+    # A budget of the tag counts both.
+    assert [dict(trail.submission.tags) for trail in trails] == [{"team": "search"}] * 2
 
 
 def test_a_429_while_resending_leaves_the_submission_uncertain(
