@@ -66,6 +66,19 @@ def test_an_earlier_date_of_the_service_refuses_what_the_catalog_still_has(
     assert service.jobs() == []
 
 
+def test_a_job_that_exists_is_answered_with_after_its_model_is_gone(
+    service: Service, submit: Callable[..., Run]
+) -> None:
+    made = submit("gpt-4o-mini").json
+    says(service, "2026-11-01", "gpt-4o-mini-2024-07-18")
+    again = submit("gpt-4o-mini")
+    assert (again.code, again.json["job_id"], again.json["reused"]) == (0, made["job_id"], True)
+    with time_machine.travel(datetime(2027, 2, 1, 12, tzinfo=UTC), tick=True):  # by the catalog too
+        later = submit("gpt-4o-mini")
+        assert (later.code, later.json["job_id"]) == (0, made["job_id"])
+        assert submit("gpt-4o-mini", "--again", "new").code == 5
+
+
 @pytest.mark.parametrize("says_so", ["null", "unknown", "no key"])
 def test_where_the_service_says_nothing_the_catalog_stands(
     service: Service, submit: Callable[..., Run], says_so: str

@@ -36,7 +36,7 @@ OTHER_ACCOUNT: Final = {"OPENAI_PROJECT_ID": "proj_other"}
 # A page: what is printed and noted fits, the ledger's journal does not.
 A_FILE_AT_MOST: Final = 4096
 # So often does nobody sleep between two requests, unless in turns with looking whether a lock is free.
-MANY_NAPS: Final = 40
+MANY_NAPS: Final = 100
 
 Entries = list[dict[str, Any]]
 
