@@ -40,6 +40,7 @@ def trail_json(line: Line, *, unusual: Unusual | None = None, sandbox: bool) -> 
         hyperparameters=dict(_hyperparameters(line)),
         seed=submission.seed,
         suffix=spec.suffix if spec else None,
+        again=spec.again if spec else None,
         training_file={
             "id": submission.training_file_id,
             "sha256": spec.training_sha256 if spec else None,
@@ -111,6 +112,8 @@ def _about_job(line: Line) -> Iterator[tuple[str, str]]:
         "parameters",
         ", ".join(f"{name} {value}" for name, value in _hyperparameters(line)) or "the service's own",
     )
+    if spec is not None and spec.again is not None:
+        yield "again", spec.again
     if submission.tags:
         yield "tags", ", ".join(f"{key}={value}" for key, value in submission.tags.items())
 

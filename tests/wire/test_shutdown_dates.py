@@ -81,6 +81,7 @@ SILENT = {
     "no such field": httpx.Response(200, json=model_object()),
     "no day": httpx.Response(200, json=model_object(shutdown_date="soon")),
     "a number": httpx.Response(200, json=model_object(shutdown_date=20280630)),
+    "another model": httpx.Response(200, json=model_object("the-default", shutdown_date="2026-12-01")),
     "no such model": httpx.Response(404, json={"error": {"message": "There is none."}}),
 }
 BROKEN: dict[str, httpx.Response | Exception] = {
