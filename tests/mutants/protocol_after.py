@@ -65,6 +65,15 @@ AFTER = (
         (f"{_LOST}::test_a_job_that_is_listed_while_resend_watches_is_taken_in",),
     ),
     Mutant(
+        "resent-on-an-old-word",
+        f"{_AGAIN}: at today's price, within today's budgets",
+        "checking again before creating",
+        _RESEND,
+        "        recheck(submission)\n",
+        "",
+        ("tests/e2e/test_second_thoughts.py::test_resending_meets_todays_price_and_budgets",),
+    ),
+    Mutant(
         "resend-without-lock",
         "4.3 lock: `--resend` takes it too",
         "the lock around `--resend`",

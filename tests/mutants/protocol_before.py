@@ -15,6 +15,7 @@ _LOST = "tests/e2e/test_pay_once_lost_replies.py"
 _PAGES = "tests/wire/test_lookup_pages.py"
 _PROTOCOL = "tests/wire/test_protocol.py"
 _SAME = "tests/e2e/test_pay_once_same_command.py"
+_SECOND = "tests/e2e/test_second_thoughts.py"
 _STORE = "ftjobs/ledger/store.py"
 _SUBMIT = "ftjobs/workflows/submit.py"
 _UPLOAD = "tests/wire/test_api_uploads.py"
@@ -152,6 +153,27 @@ BEFORE = (
         "                consent()  # it has spent nothing yet",
         "                pass  # it has spent nothing yet",
         (f"{_PROTOCOL}::test_resuming_asks_for_consent_again",),
+    ),
+    Mutant(
+        "resumed-past-the-budget",
+        f"{_RECORD}: resuming is admitted again",
+        "admitting it to today's budgets",
+        _SUBMIT,
+        "                ledger.readmit(current, limits=limits, now=session.now())\n",
+        "",
+        (f"{_SECOND}::test_a_rerun_meets_a_budget_that_was_lowered",),
+    ),
+    Mutant(
+        "resumed-at-an-old-price",
+        f"{_RECORD}: at another price, or with other tags, it is recorded anew",
+        "comparing what was recorded with what is asked for",
+        _SUBMIT,
+        "                if not _stands_for(current, order, session):",
+        "                if False:",
+        (
+            f"{_SECOND}::test_a_rerun_at_another_price_is_a_submission_of_its_own",
+            f"{_SECOND}::test_a_rerun_with_another_tag_is_a_submission_of_its_own",
+        ),
     ),
     Mutant(
         "resumed-for-good",
