@@ -29,6 +29,7 @@ VERBS: Final[dict[str, str]] = {
     "status": "ftjobs.cli.status:status",
     "watch": "ftjobs.cli.status:watch",
     "show": "ftjobs.cli.show:show",
+    "cancel": "ftjobs.cli.cancel:cancel",
     "ledger": "ftjobs.cli.ledger:ledger",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Literal
 
 from ftjobs.models.catalog import Catalog, CatalogModel, Closing, load_catalog
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")
 NEAR_DAYS = 90  # from so few days on, a date is worth a word without being asked
 
 
@@ -130,3 +132,16 @@ def _in_days(days: int) -> str:
     if days < 0:
         return ""
     return f", in {days} day{'' if days == 1 else 's'}" if days else ", today"
+
+
+def parse_shutdown_date(body: object, model: str) -> date | None:
+    """Return the day that an API object names for `model`, None where it names none; ValueError for no model."""
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        raise ValueError("no model object")
+    # A gateway may answer for its default model: what is said of another says nothing of ours.
+    is_ours = body.get("object", "model") == "model" and body["id"] == model
+    value = body.get("shutdown_date") if is_ours else None
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) and _DAY.match(value) else None
+    except ValueError:
+        return None

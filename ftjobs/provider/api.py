@@ -6,7 +6,6 @@ on openai 3.54). Its retries and redirects are off throughout; `retrying` repeat
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ftjobs.errors import UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import DAMAGED, Job, parse_job
 from ftjobs.keys import Secret
+from ftjobs.models.shutdowns import parse_shutdown_date
 from ftjobs.provider.outcomes import (
     Again,
     Answer,
@@ -79,9 +79,6 @@ class RemoteFile:
     status_details: str | None
 
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")
-
-
 class Api:
     """One account of one service.
 
@@ -124,7 +121,7 @@ class Api:
                 metadata=dict(metadata) if metadata else openai.omit,
             )
 
-        return self._read(ask, lambda body: _page(body, after), doing="the list of jobs")
+        return self.read(ask, lambda body: _page(body, after), doing="the list of jobs")
 
     def retrieve_job(self, job_id: str) -> Job | None:
         """Return the job, None where the service says that there is none (404)."""
@@ -135,7 +132,7 @@ class Api:
                 raise ValueError("the object is another job")
             return job
 
-        return self._read_or_none(
+        return self.read_or_none(
             lambda client: client.fine_tuning.jobs.with_raw_response.retrieve(job_id),
             parse,
             doing=f"job {job_id}",
@@ -143,15 +140,15 @@ class Api:
 
     def retrieve_file(self, file_id: str) -> RemoteFile | None:
         """Return the file, None where the service says that there is none (404)."""
-        return self._read_or_none(
+        return self.read_or_none(
             lambda client: client.files.with_raw_response.retrieve(file_id), _file, doing=f"file {file_id}"
         )
 
     def shutdown_date(self, model: str) -> date | None:
         """Return the model's shutdown date as the service tells it, None where it tells none."""
-        return self._read_or_none(
+        return self.read_or_none(
             lambda client: client.models.with_raw_response.retrieve(model),
-            lambda body: _shutdown_date(body, model),
+            lambda body: parse_shutdown_date(body, model),
             doing=f"model {model}",
         )
 
@@ -182,7 +179,7 @@ class Api:
     def begin_upload(self, name: str, size: int) -> RemoteUpload:
         """Return a new, pending Upload for a training file of `size` bytes; it holds nothing yet."""
 
-        return self._read(
+        return self.read(
             lambda client: client.uploads.with_raw_response.create(
                 bytes=size, filename=name, mime_type=MIME_TYPE, purpose="fine-tune"
             ),
@@ -233,7 +230,7 @@ class Api:
         RejectedError where the Upload takes no completion (any more); it may have been completed before.
         """
 
-        return self._read(
+        return self.read(
             lambda client: client.uploads.with_raw_response.complete(
                 upload_id, part_ids=list(part_ids), timeout=_UPLOAD_TIMEOUT
             ),
@@ -252,7 +249,7 @@ class Api:
             found = newest_named(body, name, size=size)
             return None if found is None else _file(found)
 
-        return self._read(
+        return self.read(
             lambda client: client.files.with_raw_response.list(purpose="fine-tune", limit=_NEWEST_FILES),
             parse,
             doing="the list of files",
@@ -294,14 +291,19 @@ class Api:
         client._custom_headers = {}  # OPENAI_CUSTOM_HEADERS, which may even replace the key
         return client
 
-    def _read(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T:
-        return self._repeat(
-            lambda: self._usable(_answer(lambda: ask(self._client)), parse, doing=doing), doing=doing
-        )
+    def send_once(self, ask: Raw) -> Answer:
+        """Return what came of one request, whatever it was: nothing is repeated, nothing raised."""
+        return _answer(lambda: ask(self._client))
 
-    def _read_or_none(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T | None:
+    def read(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T:
+        """Return what `parse` makes of an answer; one that it has a ValueError for is asked for again."""
+        return self._repeat(lambda: self._usable(self.send_once(ask), parse, doing=doing), doing=doing)
+
+    def read_or_none(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T | None:
+        """Return the same, None where the service says that there is no such thing (404)."""
+
         def attempt() -> T | None:
-            answer = _answer(lambda: ask(self._client))
+            answer = self.send_once(ask)
             if isinstance(answer, Reply) and answer.status == 404:
                 return None
             return self._usable(answer, parse, doing=doing)
@@ -385,15 +387,3 @@ def _file(body: object) -> RemoteFile:
         one_line(status) if isinstance(status, str) else None,
         one_line(details) if isinstance(details, str) else None,
     )
-
-
-def _shutdown_date(body: object, model: str) -> date | None:
-    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
-        raise ValueError("no model object")
-    # A gateway may answer for its default model: what is said of another says nothing of ours.
-    is_ours = body.get("object", "model") == "model" and body["id"] == model
-    value = body.get("shutdown_date") if is_ours else None
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) and _DAY.match(value) else None
-    except ValueError:
-        return None

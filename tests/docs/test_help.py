@@ -45,6 +45,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "status": ({"JOB"}, {"--all"}),
     "watch": ({"JOB"}, {"--timeout"}),
     "show": ({"JOB"}, set()),
+    "cancel": ({"JOB"}, {"-y", "--yes"}),
     "ledger": ({"PERIOD"}, {"--month"}),
     "doctor": (set(), set()),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),

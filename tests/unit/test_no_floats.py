@@ -34,6 +34,7 @@ ON_THE_WAY = sorted(
         "workflows/gate.py",
         "workflows/settle.py",
         "reports/bridge.py",
+        "reports/cancel.py",
         "reports/envelope.py",
         "reports/estimate.py",
         "reports/jobs.py",
