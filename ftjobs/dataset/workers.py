@@ -76,10 +76,15 @@ class _Forked:
     def __init__(self, look: Look) -> None:
         self._look = look
         ours, theirs = socket.socketpair()
-        self._pid = os.fork()
-        if self._pid == 0:
-            ours.close()
-            _serve(look, theirs)
+        # Ctrl-C in the middle of a fork would be told by the hooks that run there, with a traceback, and be lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                ours.close()
+                _serve(look, theirs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._stream = ours.makefile("rwb")
         ours.close()
