@@ -96,6 +96,13 @@ class App:
         )
         return ledger
 
+    @property
+    def has_ledger(self) -> bool:
+        """True where a ledger is there already: looking makes none."""
+        from ftjobs.ledger.place import ledger_path
+
+        return ledger_path(self.ledger_url).exists()
+
     @cached_property
     def past(self) -> Past:
         """What the ledger knows of earlier jobs; nothing where there is none yet, or none that can be read."""
@@ -105,9 +112,8 @@ class App:
         from ftjobs.ledger.history import Past
         from ftjobs.ledger.place import ledger_path
 
-        path = ledger_path(self.ledger_url)
         try:
-            return Past.of(last_trails(path) if path.exists() else ())
+            return Past.of(last_trails(ledger_path(self.ledger_url)) if self.has_ledger else ())
         except (Error, OSError, ValueError, TypeError, KeyError, LedgerError) as error:
             log.info("past.unknown", reason=str(error))
             return Past()

@@ -82,21 +82,14 @@ def estimate(
 ) -> None:
     """Price a training file: tokens and dollars as a range. Works offline, without a key."""
     from ftjobs.reports.estimate import estimates_json, estimates_text
-    from ftjobs.workflows.appraise import estimate_for, require_valid
+    from ftjobs.workflows.appraise import estimate_for
 
     app, given = open_app(ctx, price_list=price_list)
     models = [resolved(name.strip(), method) for name in model.split(",")]
     terms = terms_of(app, epochs=epochs, method=method, past=app.past)
-    surveys: dict[object, Survey] = {}  # models that count alike share a pass
-    estimates = []
-    with local_file(data) as path:
-        for each in models:
-            shape = (each.base.encoding, each.base.max_example_tokens, each.base.format, each.base.image_tokens)
-            if shape not in surveys:
-                surveys[shape] = surveyed(str(path), each, method, app, given, named=data)
-                require_valid(surveys[shape])
-            estimates.append(estimate_for(each, surveys[shape], terms))
-    found = next(iter(surveys.values()))
+    surveys = valid_surveys(data, models, method, app, given)
+    estimates = [estimate_for(each, found, terms) for each, found in zip(models, surveys, strict=True)]
+    found = surveys[0]
     if given.json:
         print_json(estimates_json(found, estimates, sandbox=given.sandbox))
     else:
@@ -126,7 +119,7 @@ def resolved(model: str, method: str) -> ModelName:
 
 
 def terms_of(app: App, *, epochs: str | None, method: str, past: Past | None = None) -> Terms:
-    """Return the terms that the options and the settings make; without a past, nothing narrows the range."""
+    """Return the terms that the options and the settings make; without a past, nothing is said of earlier jobs."""
     from ftjobs.ledger.history import Past
     from ftjobs.workflows.appraise import Terms
 
@@ -139,6 +132,22 @@ def terms_of(app: App, *, epochs: str | None, method: str, past: Past | None = N
         on=app.ambient.now().date(),
         past=past or Past(),
     )
+
+
+def valid_surveys(data: str, models: Sequence[ModelName], method: str, app: App, given: Globals) -> list[Survey]:
+    """Return each model's survey of a valid file (DatasetError otherwise); those that count alike share a pass."""
+    from ftjobs.workflows.appraise import require_valid
+
+    by_shape: dict[object, Survey] = {}
+    surveys = []
+    with local_file(data) as path:
+        for each in models:
+            shape = (each.base.encoding, each.base.max_example_tokens, each.base.format, each.base.image_tokens)
+            if shape not in by_shape:
+                by_shape[shape] = surveyed(str(path), each, method, app, given, named=data)
+                require_valid(by_shape[shape])
+            surveys.append(by_shape[shape])
+    return surveys
 
 
 def surveyed(

@@ -42,15 +42,14 @@ def rehearse(
 
 
 def _require_room(app: App, request: Request, high: Usd) -> None:
-    from ftjobs.ledger.budget import Limit, admit, state_of
-    from ftjobs.ledger.place import ledger_path
+    from ftjobs.ledger.budget import admit, covering, state_of
     from ftjobs.periods import month_of
 
-    covering: list[Limit] = [limit for limit in app.limits if limit.covers(app.profile.name, request.tags)]
-    if ledger_path(app.ledger_url).exists():
-        states = app.ledger.budgets(covering, month_of(app.ambient.now()))
+    limits = covering(app.limits, app.profile.name, request.tags)
+    if app.has_ledger:
+        states = app.ledger.budgets(limits, month_of(app.ambient.now()))
     else:
-        states = [state_of(limit, Usd(0), []) for limit in covering]
+        states = [state_of(limit, Usd(0), []) for limit in limits]
     for state in states:
         admit(state, high)
 

@@ -134,7 +134,7 @@ def _submit(
     dry_run: bool,
 ) -> Submitted | None:
     """Go from files to a job; None for a dry run."""
-    from ftjobs.workflows.appraise import estimate_for
+    from ftjobs.workflows.appraise import epochs_for, estimate_for
     from ftjobs.workflows.gate import require_price
     from ftjobs.workflows.plan import order_of, spec_of
     from ftjobs.workflows.submit import submit as submit_order
@@ -144,8 +144,7 @@ def _submit(
     with ExitStack() as stack:
         training_path = stack.enter_context(local_file(data))
         files = _surveyed_files(app, request, given, data=data, path=training_path, validation=validation)
-        epochs_sent = estimate_for(request.model, files.training, terms).epochs
-        holder = _holder(app, spec_of(request, files, epochs_sent))
+        holder = _holder(app, spec_of(request, files, epochs_for(files.training, terms)))
         if holder is None:  # what exists is answered with, also when its model is gone
             _refuse_gone(app, request, None if dry_run else _told_of_what_is_gone(app, request, today), today)
         if dry_run:
@@ -173,11 +172,7 @@ def _submit(
 
 def _holder(app: App, spec: JobSpec) -> Submission | None:
     """Return the submission that holds this content, as far as a ledger that is there knows."""
-    from ftjobs.ledger.place import ledger_path
-
-    if not ledger_path(app.ledger_url).exists():
-        return None
-    return app.ledger.holder(spec.content_key(app.profile.account))
+    return app.ledger.holder(spec.content_key(app.profile.account)) if app.has_ledger else None
 
 
 def _surveyed_files(

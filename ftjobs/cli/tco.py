@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjobs.cli.context import local_file, open_app, width
-from ftjobs.cli.estimate import surveyed
+from ftjobs.cli.context import open_app, width
+from ftjobs.cli.estimate import valid_surveys
 from ftjobs.cli.options import print_json
 from ftjobs.errors import UsageError
 
@@ -169,7 +169,7 @@ def _trainings(dataset: Dataset, models: Sequence[_Candidate], app: App, given: 
     from ftjobs.ranges import Range
 
     if dataset.path is not None:
-        surveys = _surveys(dataset.path, models, app, given)
+        surveys = valid_surveys(dataset.path, [_countable(each) for each in models], _METHOD, app, given)
         return [_surveyed_training(dataset, found, app.profile.max_epochs) for found in surveys]
     known = dataset.examples and examples_left(dataset.examples, dataset.holdout)
     by_rule = min(epochs_by_rule(known), app.profile.max_epochs) if known else None
@@ -196,23 +196,6 @@ def _surveyed_training(dataset: Dataset, found: Survey, most_epochs: int) -> Tra
         examples=found.examples,
         holdout=dataset.holdout,
     )
-
-
-def _surveys(data: str, models: Sequence[_Candidate], app: App, given: Globals) -> list[Survey]:
-    """Return each model's survey of the file, which must be valid; models that count alike share a pass."""
-    from ftjobs.workflows.appraise import require_valid
-
-    names = [_countable(each) for each in models]
-    by_shape: dict[object, Survey] = {}
-    surveys = []
-    with local_file(data) as path:
-        for name in names:
-            shape = (name.base.encoding, name.base.max_example_tokens, name.base.format, name.base.image_tokens)
-            if shape not in by_shape:
-                by_shape[shape] = surveyed(str(path), name, _METHOD, app, given, named=data)
-                require_valid(by_shape[shape])
-            surveys.append(by_shape[shape])
-    return surveys
 
 
 def _countable(candidate: _Candidate) -> ModelName:

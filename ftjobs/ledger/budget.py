@@ -47,6 +47,11 @@ class Limit:
         return "budget.monthly_usd" if self.profile is None else f"budget.profiles.{self.profile}"
 
 
+def covering(limits: Sequence[Limit], profile: str, tags: Mapping[str, str]) -> list[Limit]:
+    """Return the limits that a submission of this profile with these tags counts against."""
+    return [limit for limit in limits if limit.covers(profile, tags)]
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetState:
     """A month's limit, what was billed in it, and the commitments, all of which count against it.

@@ -16,7 +16,7 @@ from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger import uploads
-from ftjobs.ledger.budget import BudgetState, Limit, admit
+from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.glance import HISTORY
@@ -72,8 +72,8 @@ class Ledger:
         with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
-            covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
-            states = budget_states(connection, covering, month_of(now))
+            covered = covering(limits, submission.profile, submission.tags)
+            states = budget_states(connection, covered, month_of(now))
             budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
             connection.execute(insert(submissions), submission_row(submission))
             _append(connection, estimate_entry(submission.id, submission.quote, occurred_at=now, recorded_at=now))
@@ -84,8 +84,8 @@ class Ledger:
         """Raise SpendRefusedError where what a submission holds does not fit beside all else any more."""
         with self._transaction(writes=False) as connection:
             (held,) = select_trails(connection, submissions.c.id == submission.id)
-            covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
-            for state in budget_states(connection, covering, month_of(now)):
+            covered = covering(limits, submission.profile, submission.tags)
+            for state in budget_states(connection, covered, month_of(now)):
                 admit(state.without(held), held.high_estimate)
 
     def holder(self, key: str) -> Submission | None:

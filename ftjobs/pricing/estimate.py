@@ -13,6 +13,7 @@ from ftjobs.errors import UsageError
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import MAX_EPOCHS
 from ftjobs.models.names import ModelName
+from ftjobs.models.shutdowns import NEAR_DAYS
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.pricing.calibration import Calibration
 from ftjobs.pricing.prices import Price
@@ -20,7 +21,6 @@ from ftjobs.pricing.remarks import about_age, about_foreign_list, about_illustra
 from ftjobs.ranges import Range
 
 MIN_EPOCHS = 1
-_NEAR_DAYS = 90
 _NOTED_PCT = 101  # of the high estimate: a token more or less is no news
 
 
@@ -251,7 +251,7 @@ def _about_price(price: Price | None, model: ModelName, on: date, *, list_is_for
 
 def _about_closing(creation_ends_on: date | None, on: date) -> Iterator[str]:
     days_left = None if creation_ends_on is None else (creation_ends_on - on).days
-    if days_left is not None and 0 <= days_left < _NEAR_DAYS:
+    if days_left is not None and 0 <= days_left < NEAR_DAYS:
         yield (
             f"OpenAI stops taking new fine-tuning jobs on {creation_ends_on}, in {days_left}"
             f" day{'' if days_left == 1 else 's'}; who has not used it lately is refused already."
@@ -266,7 +266,7 @@ def _about_shutdown(
     days_left = (shutdown_date - on).days
     if days_left <= 0:
         yield f"{model.base.name} and every model tuned from it shut down on {shutdown_date}."
-    elif days_left < _NEAR_DAYS:
+    elif days_left < NEAR_DAYS:
         per_day = (
             "" if cost is None else f": training comes to {_per_day(cost.expected, days_left)} a day until then"
         )

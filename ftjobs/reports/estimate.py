@@ -158,7 +158,10 @@ def _rate_text(price: Price | None) -> str:
 def _bounds_lines(estimate: Estimate) -> list[str]:
     if estimate.dataset_tokens.low == estimate.dataset_tokens.high:
         return []
-    return ["the range of tokens: " + ", ".join(f"{bound} is {what}" for bound, what in estimate.bounds.items())]
+    return [
+        "the range of dataset tokens: "
+        + ", ".join(f"{bound} is {what}" for bound, what in estimate.bounds.items())
+    ]
 
 
 def calibration_lines(estimate: Estimate) -> list[str]:

@@ -19,7 +19,7 @@ from ftjobs.models.names import ModelName
 from ftjobs.models.shutdowns import newest
 from ftjobs.money import Usd
 from ftjobs.pricing.calibration import Shape
-from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
+from ftjobs.pricing.estimate import Epochs, Estimate, choose_epochs, estimate
 from ftjobs.pricing.prices import Price, PriceBook
 from ftjobs.provider.profiles import Profile
 from ftjobs.ranges import Range
@@ -81,6 +81,11 @@ def _price(model: ModelName, terms: Terms) -> Price | None:
     return terms.prices.find(model.base.name, profile=terms.profile.name, on=terms.on, price_list=terms.price_list)
 
 
+def epochs_for(found: Survey, terms: Terms) -> Epochs:
+    """Return the epochs that these terms send for a file; UsageError where they are out of range."""
+    return choose_epochs(terms.epochs, examples=found.examples, most=terms.profile.max_epochs)
+
+
 def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date: date | None = None) -> Estimate:
     """Return the estimate of a valid file on `model`; `shutdown_date` is what the service said, if anything."""
     account = terms.profile.account
@@ -89,7 +94,7 @@ def estimate_for(model: ModelName, found: Survey, terms: Terms, *, shutdown_date
         found,
         model=model,
         method=terms.method,
-        epochs=choose_epochs(terms.epochs, examples=found.examples, most=terms.profile.max_epochs),
+        epochs=epochs_for(found, terms),
         price=_price(model, terms),
         shutdown_date=newest(
             model.base if terms.profile.uses_catalog_dates else None, told=shutdown_date, on=terms.on

@@ -55,7 +55,7 @@ def _refuse_dearer(submission: Submission, session: Session, *, prices: PriceBoo
         return
     now = "is unknown today" if rate is None else f"is ${rate.plain()}/1M today"
     raise SpendRefusedError(
-        "price_rose",
+        "no_price" if rate is None else "price_rose",
         f"The price of training {spec.base_model} {now}; submission {submission.id} was estimated at"
         f" ${quote.usd_per_1m.plain()}/1M.",
         next_step="`ftjobs status` still looks for its job; to train at today's price, submit its file with"

@@ -63,12 +63,12 @@ BEFORE = (
         """        with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
-            covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
-            states = budget_states(connection, covering, month_of(now))
+            covered = covering(limits, submission.profile, submission.tags)
+            states = budget_states(connection, covered, month_of(now))
             budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
 """,
-        """        covering = [limit for limit in limits if limit.covers(submission.profile, submission.tags)]
-        states = self.budgets(covering, month_of(now))
+        """        covered = covering(limits, submission.profile, submission.tags)
+        states = self.budgets(covered, month_of(now))
         budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
         with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
