@@ -1,7 +1,8 @@
 """Hold the product against the scripts that people use: `python -m tests.bench [--only NAME]`.
 
-Each side is a whole process on the same fresh file; they take turns and medians are compared. Memory is measured
-in runs of its own. Exit 1 where a figure misses its bound; it is named.
+Each side is a whole process on the same fresh file, or with the same jobs at a service 50 ms away; they take turns
+and medians are compared. Memory and requests are measured in runs of their own. Exit 1 where a figure misses its
+bound; it is named.
 
 The whole bench writes some 0.7 GB under TMPDIR, and the notebook's script takes a few GB of memory.
 """
