@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ftjobs.errors import FtjobsError, RejectedError, UnavailableError
+from ftjobs.errors import FtjobsError, UnavailableError
 from ftjobs.jobs.job import Job
 from ftjobs.logs import get_logger
-from ftjobs.provider.api import Api, JobPage
+from ftjobs.provider.api import PAGE_LIMIT, Api, JobPage
 from ftjobs.workflows.at_once import AtOnce
 
 log = get_logger(__name__)
@@ -18,16 +18,18 @@ log = get_logger(__name__)
 _WORTH_A_PAGE = 2
 # Requests under way at once: what one process may well ask of an API.
 _AT_ONCE = 16
-# Readers of lists at once, each with this many jobs at least: a page is told by the cursor before it, so one
-# reader waits for each page, and our own ids are cursors too.
-_MOST_LANES, _LANE_AT_LEAST = 4, 100
+# Readers of a list at once: only a page tells the cursor of the next one, but our own ids are cursors too.
+_MOST_LANES = 4
+# What a service says to a cursor that it does not know.
+_BAD_CURSOR = {400, 404}
 
 
 @dataclass(slots=True)
 class Fetched:
-    """What has come: jobs (others on the way too), ids that the service does not have, and what went wrong."""
+    """What has come: the known jobs, other jobs on their pages, ids that are missing, and what went wrong."""
 
     jobs: list[Job] = field(default_factory=list)
+    others: list[Job] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     failures: list[FtjobsError] = field(default_factory=list)
 
@@ -70,6 +72,7 @@ class _Fetching:
     def __init__(self, known: Iterable[Job], api: Api) -> None:
         newest_first = sorted(known, key=lambda job: (job.created_at, job.id), reverse=True)
         self._waiting = {job.id: job for job in newest_first}
+        self._known = frozenset(self._waiting)
         self._api = api
         self._fetched = Fetched()
         self.requests = AtOnce(_AT_ONCE)
@@ -87,9 +90,9 @@ class _Fetching:
         return fetched
 
     def _read_lists(self, ids: Sequence[str], metadata: Mapping[str, str] | None) -> None:
-        lanes = max(1, min(_MOST_LANES, len(ids) // _LANE_AT_LEAST))
-        size = max(1, -(-len(ids) // lanes))
-        for start in range(0, len(ids), size):
+        pages = -(-len(ids) // PAGE_LIMIT)
+        size = -(-pages // _MOST_LANES) * PAGE_LIMIT
+        for start in range(0, len(ids), size or 1):
             cursor = ids[start - 1] if start else None
             self._read_on(_Lane(ids[start : start + size], metadata, cursor))
 
@@ -107,8 +110,9 @@ class _Fetching:
             return
         if page.damaged:
             log.warning("jobs.unreadable", count=page.damaged)
-        self._fetched.jobs.extend(page.jobs)
         hits = [job for job in page.jobs if self._waiting.pop(job.id, None)]
+        self._fetched.jobs.extend(hits)
+        self._fetched.others.extend(job for job in page.jobs if job.id not in self._known)
         if page.after is None:
             self._ask_singly(lane)
         elif len(hits) >= _WORTH_A_PAGE:
@@ -122,7 +126,7 @@ class _Fetching:
 
     def _read_no_more(self, lane: _Lane, error: FtjobsError) -> None:
         """A cursor that the service does not take, or a list that lies, leaves asking one by one."""
-        is_about_cursor = isinstance(error, RejectedError) and lane.cursor is not None
+        is_about_cursor = lane.cursor is not None and error.details.get("http_status") in _BAD_CURSOR
         if is_about_cursor or error.code == "unusable_answer":
             log.info("list.useless", reason=error.message)
             self._ask_singly(lane)

@@ -11,7 +11,7 @@ from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.locks import submission_lock_if_free
-from ftjobs.ledger.sightings import PriceOf
+from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
 from ftjobs.workflows.adoption import adopt
@@ -42,8 +42,8 @@ def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_
     failures: list[FtjobsError] = []
     for fetched in fetch(known, session.api, mark=MARK if known and session.trusts_metadata else None):
         failures.extend(fetched.failures)
-        _record(fetched, {job.id for job in known}, session, price_of)
-        _take_in_twins(fetched.jobs, submissions, session)
+        _record(fetched, session, price_of)
+        _take_in_twins(fetched.others, submissions, session)
     if failures:
         raise failures[0]
 
@@ -64,12 +64,12 @@ def _look_after(submission_id: str, session: Session) -> None:
             expire(submission, session)
 
 
-def _record(fetched: Fetched, known: set[str], session: Session, price_of: PriceOf) -> None:
-    """Record what has come of the known jobs in one transaction, and what the service does not have."""
-    ours = [job for job in fetched.jobs if job.id in known]
-    if ours:
+def _record(fetched: Fetched, session: Session, price_of: PriceOf) -> None:
+    """Record what has come in one transaction, and what the service does not have in another."""
+    seen: list[Sighting] = []
+    if fetched.jobs:
         reach("sync.fetched")
-    seen = session.ledger.refresh(ours, price_of=price_of, now=session.now()) if ours else []
+        seen = session.ledger.refresh(fetched.jobs, price_of=price_of, now=session.now())
     if any(each.billed for each in seen):
         reach("bill.settled")
     for each in seen:
@@ -87,7 +87,6 @@ def _take_in_twins(jobs: Iterable[Job], submissions: Mapping[str, Submission], s
     """Adopt jobs that one of our submissions created beside the one that is recorded; leave others alone."""
     for job in jobs:
         owner = submissions.get(job.metadata.get(SUBMISSION, ""))
-        if owner is None or (owner.job and owner.job.id == job.id) or session.ledger.owner_of(job.id) is not None:
-            continue
-        log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
-        adopt(job, like=owner, session=session)
+        if owner is not None and session.ledger.owner_of(job.id) is None:
+            log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
+            adopt(job, like=owner, session=session)
