@@ -51,7 +51,8 @@ def teach(command: Any) -> Any:
     for param in command.get_params(typer.Context(command)):
         param.process_value = partial(_unread, param)
         find = _FINDS.get(param.metavar) or _FINDS.get(param.opts[-1])
-        if find is not None:
+        takes_strange_jobs = find is _jobs and command.name == "adopt"
+        if find is not None and not takes_strange_jobs:
             param.shell_complete = partial(_items, find)
     return command
 
