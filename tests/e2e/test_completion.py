@@ -121,6 +121,17 @@ def test_what_was_typed_chooses_jobs_or_submissions(ledger: Path, shell: Shell) 
     assert shell.tab("ftjobs show nothing-like-it") == []
 
 
+def test_the_profile_on_the_line_chooses_the_ledger(
+    ledger: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FTJOBS_LEDGER_URL")
+    home = Path(os.environ["XDG_DATA_HOME"]) / "ftjobs" / "sandbox"
+    home.mkdir(parents=True)
+    shutil.copy(ledger, home / "ledger.sqlite3")
+    assert shell.tab("ftjobs show --profile sandbox ftj")[0] == NEWEST
+    assert shell.tab("ftjobs show ftj") == []
+
+
 def test_resend_completes_what_may_be_sent_again(ledger: Path, shell: Shell) -> None:
     lost = submission_id(JOBS + 1)
     with closing(sqlite3.connect(ledger)) as connection, connection:
