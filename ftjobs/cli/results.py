@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjobs.cli.context import open_app, say, width
-from ftjobs.cli.options import Globals, encodable, print_json
+from ftjobs.cli.context import chart_marks, open_app, say, width
+from ftjobs.cli.options import Globals, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError, RejectedError, UsageError
 
 if TYPE_CHECKING:
@@ -18,12 +17,10 @@ if TYPE_CHECKING:
     from ftjobs.jobs.job import Job
     from ftjobs.jobs.submission import Submission
     from ftjobs.provider.profiles import Profile
-    from ftjobs.reports.chart import Marks
     from ftjobs.reports.results import Results
     from ftjobs.workflows.results import Saved
 
 JOB_FAILED = 6
-_NO_BRAILLE = {"dumb", "linux"}
 
 
 def results(
@@ -61,14 +58,6 @@ def results(
             sys.stdout.flush()
             raise failure
     return failure.exit_code if failure else JOB_FAILED if told.job.failed else 0
-
-
-def chart_marks() -> Marks:
-    """Return what a chart is drawn with here: braille where the output can hold and show it, else ASCII."""
-    from ftjobs.reports.chart import ASCII, FINE
-
-    shows = os.environ.get("TERM") not in _NO_BRAILLE and encodable("⣿○●│┤└─⠒", sys.stdout)
-    return FINE if shows else ASCII
 
 
 def _require_job(submission: Submission) -> None:

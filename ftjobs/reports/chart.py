@@ -14,6 +14,7 @@ WIDTH = 72
 _NARROWEST, _WIDEST = 30, 100
 # Beyond these a number is no loss and no step, and would bend the axis until nothing else is seen.
 _MOST_LOSS, _MOST_STEP = 1e6, 10**9
+_CELLS_A_MARK = 4
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
 
@@ -138,7 +139,9 @@ def _cells(
     cells = [[" "] * columns for _ in range(height)]
     for (row, column), pattern in drawn.items():
         cells[row][column] = chr(_BRAILLE + pattern) if marks.fine else marks.train
-    for x, y in _means(valid, place, columns, height):
+    marked = _means(valid, place, columns, height)
+    stride = -(-len(marked) * _CELLS_A_MARK // columns) or 1  # a mark in every cell would hide the line
+    for x, y in marked[::-1][::stride]:
         cells[y][x] = marks.both if (y, x) in drawn else marks.valid
     return cells
 
