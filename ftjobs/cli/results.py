@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from ftjobs.errors import FtjobsError, InterruptedByUserError, RejectedError, Us
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+    from ftjobs.jobs.curve import Curve
     from ftjobs.jobs.job import Job
     from ftjobs.jobs.submission import Submission
     from ftjobs.provider.profiles import Profile
@@ -74,7 +76,6 @@ def _save(
     app: App, given: Globals, submission: Submission, profile: Profile, *, output: str | None, force: bool
 ) -> tuple[Submission, Saved]:
     """Refresh the job, keep what it left, and return both."""
-    from ftjobs.reports.picture import loss_pictures
     from ftjobs.workflows.results import save_results, stem_of
     from ftjobs.workflows.sync import sync
 
@@ -89,8 +90,18 @@ def _save(
         current = session.ledger.get(submission.id)
         job = _job_of(current)
         folder = Path(output) if output is not None else Path(f"{stem_of(job.id)}-results")
-        saved = save_results(job, session.api, folder, force=force, draw=lambda curve: loss_pictures(curve, job))
+        saved = save_results(job, session.api, folder, force=force, draw=lambda curve: _draw(curve, job, given))
     return current, saved
+
+
+def _draw(curve: Curve, job: Job, given: Globals) -> Mapping[str, bytes]:
+    from ftjobs.reports.picture import loss_pictures
+
+    try:
+        return loss_pictures(curve, job)
+    except ValueError as error:
+        say(f"note: no picture of the loss could be drawn: {error}", given)
+        return {}
 
 
 def _told(submission: Submission, saved: Saved, profile: Profile) -> Results:

@@ -39,7 +39,7 @@ ASCII = Marks("*", "o", "@", "|", "+", "+", "-", fine=False)
 
 def has_losses(curve: Curve) -> bool:
     """Return whether there is something to draw."""
-    return any(_series(curve, name) for name in ("train_loss", "valid_loss"))
+    return any(series(curve, name) for name in ("train_loss", "valid_loss"))
 
 
 def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Marks = FINE) -> list[str]:
@@ -48,7 +48,7 @@ def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Mark
     It takes at most `width` cells (None: 72) as far as it can be read so. Training and validation differ by their
     marks; where many steps share a column, it shows their mean.
     """
-    train, valid = _series(curve, "train_loss"), _series(curve, "valid_loss")
+    train, valid = series(curve, "train_loss"), series(curve, "valid_loss")
     if not train and not valid:
         return []
     every = [*train, *valid]
@@ -88,7 +88,9 @@ class _Scale:
         return round(share * (size - 1))
 
 
-def _series(curve: Curve, name: str) -> list[tuple[int, float]]:
+def series(curve: Curve, name: str) -> list[tuple[int, float]]:
+    """Return the credible losses of this name by step."""
+
     def credible(point: Point) -> bool:
         loss = getattr(point, name)
         return loss is not None and abs(loss) <= _MOST_LOSS and point.step <= _MOST_STEP

@@ -8,7 +8,6 @@ from typing import Any
 from ftjobs.jobs.event import Event
 from ftjobs.logs import scrub
 from ftjobs.periods import iso
-from ftjobs.reports.envelope import clean
 from ftjobs.reports.facts import hanging
 
 _LONGEST_LEVEL = 7
@@ -37,11 +36,11 @@ def events_json(events: Sequence[Event] | None) -> list[dict[str, Any]] | None:
 
 
 def _told(event: Event) -> str:
-    level = "" if event.level == "info" else f"{clean(event.level)[:_LONGEST_LEVEL]}: "
-    return f"{level}{clean(event.message) or _numbers(event)}"
+    level = "" if event.level == "info" else f"{event.level[:_LONGEST_LEVEL]}: "
+    return f"{level}{event.message.strip() or _numbers(event)}"
 
 
 def _numbers(event: Event) -> str:
     """Return the numbers of an event that says nothing else."""
-    told = [f"{clean(str(name))} {value}" for name, value in event.data.items() if isinstance(value, int | float)]
-    return ", ".join(told) or clean(event.type)
+    told = [f"{name} {value}" for name, value in event.data.items() if isinstance(value, int | float)]
+    return ", ".join(told) or event.type
