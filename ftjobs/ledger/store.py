@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, and_, exc, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, update
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
@@ -241,6 +241,16 @@ class Ledger:
         with self._transaction(writes=False) as connection:
             where = submissions.c.id.in_(list(references)) if references else None
             return select_trails(connection, where)
+
+    def current(self, *, recent: int) -> tuple[list[Trail], int]:
+        """Return what is not settled and the `recent` newest others, oldest first, and how many more there are."""
+        is_settled = has_entry(*SETTLING)
+        ids = select(submissions.c.id).where(is_settled)
+        newest = ids.order_by(submissions.c.recorded_at.desc(), submissions.c.id.desc()).limit(recent)
+        with self._transaction(writes=False) as connection:
+            trails = select_trails(connection, or_(~is_settled, submissions.c.id.in_(newest)))
+            settled = connection.execute(select(func.count()).select_from(ids.subquery())).scalar_one()
+        return trails, max(0, settled - recent)
 
     def unsettled(self) -> list[Trail]:
         """Return what still needs the service: no bill yet and no void, unless a job turned up all the same."""

@@ -77,3 +77,23 @@ def test_a_glance_makes_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite3").write_text("no ledger")
     with pytest.raises(sqlite3.Error):
         last_trails(tmp_path / "text.sqlite3")
+
+
+def test_what_matters_now_is_what_is_open_and_the_newest_of_the_rest(ledger: Ledger) -> None:
+    old_and_open = record(ledger, range(1, 2))
+    settled = [
+        ended(ledger, number, at=NOW + timedelta(minutes=number), trained_tokens=5) for number in range(2, 7)
+    ]
+    for submission in settled:
+        ledger.settle(submission.id, PRICE, now=NOW + timedelta(hours=2))
+    voided = record(ledger, range(7, 8))
+    ledger.close(voided[0], "rejected", code="x", message="no", now=NOW)
+    trails, more = ledger.current(recent=3)
+    assert [trail.submission.id for trail in trails] == [
+        *old_and_open,
+        settled[3].id,
+        settled[4].id,
+        *voided,
+    ]
+    assert more == 3
+    assert ledger.current(recent=50) == (ledger.trails(), 0)
