@@ -26,7 +26,7 @@ def settle(
     job = submission.job
     if job is None or not job.ended or job.trained_tokens is None:
         return None
-    price = _billing_price(submission, prices, price_list)
+    price = price_in_force(submission, prices, price_list)
     if price is None:
         log.warning("bill.unknown", submission_id=submission.id, job_id=job.id, reason="no price is known")
         return None
@@ -40,7 +40,8 @@ def settle(
     return entry
 
 
-def _billing_price(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
+def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
+    """Return the price that the submission's job is billed at, None where none is known."""
     quote, job = submission.quote, submission.job
     model = _base_model(submission)
     if job is None or model is None:

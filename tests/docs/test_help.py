@@ -46,6 +46,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "watch": ({"JOB"}, {"--timeout"}),
     "show": ({"JOB"}, set()),
     "cancel": ({"JOB"}, {"-y", "--yes"}),
+    "adopt": ({"JOB"}, {"--all", "--since"}),
     "ledger": ({"PERIOD"}, {"--month"}),
     "doctor": (set(), set()),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),

@@ -1,0 +1,120 @@
+"""Taking in jobs that exist remotely and that the ledger does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from ftjobs.errors import UsageError
+from ftjobs.jobs.job import Job
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.adopted import Adopted
+from ftjobs.ledger.adopting import Asked, Known
+from ftjobs.logs import get_logger
+from ftjobs.pricing.prices import PriceBook
+from ftjobs.workflows.adoption import rebuilt, told_key, told_submission
+from ftjobs.workflows.lookup import is_own, pages
+from ftjobs.workflows.session import Session
+from ftjobs.workflows.settle import price_in_force
+
+log = get_logger(__name__)
+
+_AT_ONCE = 100  # as many as on a page of a list
+
+
+@dataclass(slots=True)
+class Adopter:
+    """Takes jobs of the session's account in: with the estimate that their metadata holds, and with their bill.
+
+    Each page is committed as a whole and `done` tells what that came to, so whoever is interrupted keeps it, and
+    the same again goes on. `on_seen` is told how many jobs were looked at.
+    """
+
+    session: Session
+    prices: PriceBook
+    price_list: str
+    on_seen: Callable[[int], None] = lambda _seen: None
+    done: Adopted = field(default_factory=Adopted)
+    _began: datetime = field(init=False)
+    _seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._began = self.session.now()
+
+    def adopt_listed(self, *, since: datetime | None = None) -> None:
+        """Take in all jobs, or those created at `since` or later.
+
+        Lists come newest first: the first page without a job that is new enough is the last one that is read.
+        UnavailableError where a page cannot be believed.
+        """
+        for page in pages(self.session.api):
+            wanted = [job for job in page.jobs if since is None or job.created_at >= since]
+            self._take_in(wanted)
+            if page.jobs and not wanted:
+                return
+
+    def adopt_named(self, job_ids: Iterable[str]) -> None:
+        """Take in these jobs; UsageError, with nothing taken in, for one that the service does not have."""
+        found = []
+        for job_id in dict.fromkeys(job_ids):
+            found.append(self._retrieve(job_id))
+            self.on_seen(len(found))
+        for start in range(0, len(found), _AT_ONCE):
+            self._take_in(found[start : start + _AT_ONCE])
+
+    def _retrieve(self, job_id: str) -> Job:
+        job = self.session.api.retrieve_job(job_id)
+        if job is None:
+            raise UsageError(
+                "unknown_job",
+                f"The service has no job {job_id}; nothing was adopted.",
+                next_step="Check the id, and the account and project of the API key.",
+                job=job_id,
+            )
+        return job
+
+    def _take_in(self, told: Sequence[Job]) -> None:
+        """Record what is new of these jobs, which the service told just now; some services repeat themselves."""
+        session, found = self.session, list({job.id: job for job in told if job.id not in self._seen}.values())
+        named = [name for job in found if (name := told_submission(job))]
+        trails = session.ledger.adopt_many(
+            Asked(session.account, [job.id for job in found], named),
+            partial(self._rebuild, found, shares_files=session.trusts_metadata),
+            price_of=lambda submission: price_in_force(submission, self.prices, self.price_list),
+            now=session.now(),
+        )
+        self.done.add(trails)
+        for trail in trails:
+            job = trail.submission.job
+            log.info("job.adopted", submission_id=trail.submission.id, job_id=job and job.id)
+        self._seen.update(job.id for job in found)
+        self.on_seen(len(self._seen))
+
+    def _rebuild(self, found: Sequence[Job], known: Known, *, shares_files: bool) -> list[Submission]:
+        """Return the submissions of the jobs that are new, the oldest job first; note the others."""
+        named, new = dict(known.named), list[Submission]()
+        for job in sorted(found, key=lambda job: job.created_at):
+            if (account := known.accounts.get(job.id)) is not None:
+                (self.done.known if account == self.session.account else self.done.elsewhere).append(job.id)
+            elif owner := next(
+                (each for each in known.open if is_own(job, each, shares_files=shares_files)), None
+            ):
+                self.done.left[job.id] = owner.id
+            else:
+                named_by_it = named.get(told_submission(job) or "")
+                submission = rebuilt(
+                    job,
+                    like=named_by_it if named_by_it and self._is_sibling(job, named_by_it) else None,
+                    keeps_id=named_by_it is None,
+                    session=self.session,
+                    recorded_at=self._began,
+                )
+                named[submission.id] = submission
+                new.append(submission)
+        return new
+
+    def _is_sibling(self, job: Job, submission: Submission) -> bool:
+        """Return whether a job that names a recorded submission has its content, as a twin has."""
+        return submission.account == self.session.account and told_key(job) == submission.key
