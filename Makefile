@@ -44,8 +44,8 @@ soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS
 mutants: $(READY) ## remove each protected step in turn and see tests go red
 	$(BIN)/python -m tests.mutants
 
-bench: $(READY) ## counting against scripts with tiktoken on fresh text (ONLY=check, BYTES=10M; 0.7 GB of disk)
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES))
+bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync, JOBS=1000; 0.7 GB of disk)
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES)) $(if $(JOBS),--jobs $(JOBS))
 
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
 	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n 4 --dist worksteal

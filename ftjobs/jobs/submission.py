@@ -14,6 +14,9 @@ from ftjobs.jobs.spec import JobSpec, derive_seed
 # recorded → sending → created | uncertain | rejected; recorded → abandoned; uncertain → sending | created.
 State = Literal["recorded", "sending", "uncertain", "rejected", "abandoned", "created"]
 
+# One "no such job" may be a list that lags or a gateway's slip; after so many in a row it is believed.
+_MISSED_FOR_GOOD = 2
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_LENGTH = 26
 
@@ -30,7 +33,8 @@ class Submission:
     """A submission with the last seen state of its job, if one is known.
 
     `spec` and `quote` are None only for what was adopted without their record. `account` names who pays
-    (base URL, organization, project; never the key).
+    (base URL, organization, project; never the key). `missed` is how often in a row the service said that it does
+    not have the job.
     """
 
     id: str
@@ -47,16 +51,26 @@ class Submission:
     error_code: str | None = None
     error_message: str | None = None
     job: Job | None = None
+    missed: int = 0
 
     @property
     def status(self) -> str:
-        """The job's own word, or ours until a job exists."""
+        """The job's own word, ours until a job exists, and "missing" for one that the service lost under way."""
+        if self.is_missing:
+            return "missing"
         return self.job.status if self.job else self.state
 
     @property
+    def is_missing(self) -> bool:
+        """True where the service said again and again that it does not have a job whose end nobody saw."""
+        return self.job is not None and not self.job.ended and self.missed >= _MISSED_FOR_GOOD
+
+    @property
     def is_over(self) -> bool:
-        """True where nothing more will happen: the job ended, or there will be none."""
-        return self.job.ended if self.job else self.state in {"rejected", "abandoned"}
+        """True where nothing more will happen: the job ended or is missing, or there will be none."""
+        if self.job is None:
+            return self.state in {"rejected", "abandoned"}
+        return self.job.ended or self.is_missing
 
     @property
     def n_epochs(self) -> int | None:

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, insert, select
 
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
-from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry
+from ftjobs.ledger.entries import Entry, Trail, billed_entry, estimate_entry
 from ftjobs.ledger.rows import entry_row, submission_row
+from ftjobs.ledger.sightings import PriceOf
 from ftjobs.ledger.tables import entries, jobs, submissions
 from ftjobs.ledger.trails import select_submissions
 
 OPEN = frozenset({"recorded", "sending", "uncertain"})
-PriceOf = Callable[[Submission], BillingPrice | None]
 
 
 @dataclass(frozen=True, slots=True)

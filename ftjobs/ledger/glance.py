@@ -20,7 +20,7 @@ _NEWEST = """
     ORDER BY id DESC LIMIT ?
 """
 _SUBMISSIONS = f"""
-    SELECT s.*, j.raw FROM submissions s LEFT JOIN jobs j ON j.submission_id = s.id
+    SELECT s.*, j.raw, j.missed FROM submissions s LEFT JOIN jobs j ON j.submission_id = s.id
     WHERE s.id IN ({_NEWEST}) ORDER BY s.recorded_at, s.id
 """  # noqa: S608  both are constants
 _ENTRIES = f"SELECT * FROM entries WHERE submission_id IN ({_NEWEST}) ORDER BY id"  # noqa: S608

@@ -17,7 +17,7 @@ from ftjobs.ranges import Range
 
 
 def submission_of(row: Mapping[Any, Any]) -> Submission:
-    """Return the submission of a row of `submissions` joined with `jobs.raw`; LedgerError where it is damaged."""
+    """Return the submission of a row with its job's `raw` and `missed`; LedgerError where the row is damaged."""
     try:
         return _submission_of(row)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -45,6 +45,7 @@ def _submission_of(row: Mapping[Any, Any]) -> Submission:
         error_code=row["error_code"],
         error_message=row["error_message"],
         job=parse_job(json.loads(row["raw"])) if row["raw"] else None,
+        missed=row["missed"] or 0,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,15 +14,16 @@ from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
-from ftjobs.ledger import adopting, uploads
+from ftjobs.ledger import adopting, sightings, uploads
 from ftjobs.ledger.adopting import OPEN as _OPEN
-from ftjobs.ledger.adopting import Asked, PriceOf, Rebuild
+from ftjobs.ledger.adopting import Asked, Rebuild
 from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.glance import HISTORY
 from ftjobs.ledger.history import unusual
 from ftjobs.ledger.rows import entry_row, submission_row
+from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
 from ftjobs.ledger.trails import has_echo, has_entry, has_job, select_submissions, select_trails
@@ -155,7 +155,7 @@ class Ledger:
     def attach(self, submission_id: str, job: Job, *, now: datetime) -> None:
         """Record the job that a submission created; again with the same job only refreshes it."""
         with self._transaction(writes=True) as connection:
-            _attach(connection, submission_id, job, now)
+            sightings.attach(connection, submission_id, job, now)
             reach("job.recording")
 
     def see(self, job: Job, *, now: datetime) -> None:
@@ -164,7 +164,20 @@ class Ledger:
             submission_id = connection.execute(
                 select(jobs.c.submission_id).where(jobs.c.id == job.id)
             ).scalar_one()
-            _attach(connection, submission_id, job, now)
+            sightings.attach(connection, submission_id, job, now)
+
+    def refresh(self, found: Sequence[Job], *, price_of: PriceOf, now: datetime) -> list[Sighting]:
+        """Record the newest states of known jobs and bill what has ended; return what that changed."""
+        with self._transaction(writes=True) as connection:
+            seen = list(sightings.see(connection, found, price_of=price_of, now=now))
+            if any(sighting.billed for sighting in seen):
+                reach("bill.settling")
+            return seen
+
+    def miss(self, job_ids: Sequence[str]) -> None:
+        """Record that the service said once more that it does not have these jobs."""
+        with self._transaction(writes=True) as connection:
+            sightings.miss(connection, job_ids)
 
     def adopt(self, submission: Submission, *, replaces: str | None, now: datetime) -> None:
         """Record a job that exists remotely with a submission of its own; `submission.job` is that job.
@@ -179,7 +192,7 @@ class Ledger:
                 message = f"job {submission.job.id} exists already"
                 self._close(connection, replaces, "abandoned", code="adopted", message=message, now=now)
             if not adopting.take_in(connection, [submission], now=now) and replaces is not None:
-                _free_key(connection, replaces)
+                sightings.free_key(connection, replaces)
 
     def adopt_many(self, asked: Asked, rebuild: Rebuild, *, price_of: PriceOf, now: datetime) -> list[Trail]:
         """Record what `rebuild` makes of what the ledger knows, with its bills; return the new trails."""
@@ -344,34 +357,3 @@ def _change(connection: Connection, submission_id: str, states: Set[str], **valu
 
 def _append(connection: Connection, entry: Entry) -> None:
     connection.execute(insert(entries), entry_row(entry))
-
-
-def _attach(connection: Connection, submission_id: str, job: Job, now: datetime) -> None:
-    raw = json.dumps(job.raw, sort_keys=True)
-    known = select_submissions(connection, submissions.c.id == submission_id)[0].job
-    if known is None:
-        connection.execute(insert(jobs).values(id=job.id, submission_id=submission_id, raw=raw, seen_at=now))
-        connection.execute(
-            update(submissions)
-            .where(submissions.c.id == submission_id)
-            .values(state="created", error_code=None, error_message=None)
-        )
-    elif known.id != job.id:
-        raise ValueError(f"submission {submission_id} has job {known.id} already, not {job.id}")
-    elif known.ended and not job.ended:
-        return  # an answer that was on its way for longer than the newer one that we have
-    else:
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(raw=raw, seen_at=now))
-    if job.failed:
-        _free_key(connection, submission_id)
-
-
-def _free_key(connection: Connection, submission_id: str) -> None:
-    """Free the key of a job that failed; a twin that lives on holds it from now on."""
-    connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=0))
-    key = select(submissions.c.key).where(submissions.c.id == submission_id).scalar_subquery()
-    same_content = select_submissions(connection, submissions.c.key == key)
-    is_held = connection.execute(select(submissions.c.id).filter_by(key=key, holds_key=1)).first()
-    heir = next((each for each in same_content if each.job and not each.job.failed), None)
-    if heir and not is_held:
-        connection.execute(update(submissions).where(submissions.c.id == heir.id).values(holds_key=1))

@@ -120,6 +120,8 @@ jobs = Table(
     Column("submission_id", Text, ForeignKey("submissions.id"), nullable=False, unique=True),
     Column("raw", Text, nullable=False),
     Column("seen_at", UtcText, nullable=False),
+    # How often in a row the service said that it has no such job.
+    Column("missed", Whole, nullable=False, server_default=text("0")),
     sqlite_strict=True,
 )
 

@@ -57,7 +57,9 @@ def select_submissions(
     connection: Connection, where: ColumnElement[bool] | None = None, *, newest_first: bool = False
 ) -> list[Submission]:
     """Return the submissions that fulfil the condition, with their jobs, oldest first unless told otherwise."""
-    query = select(submissions, jobs.c.raw).outerjoin(jobs, jobs.c.submission_id == submissions.c.id)
+    query = select(submissions, jobs.c.raw, jobs.c.missed).outerjoin(
+        jobs, jobs.c.submission_id == submissions.c.id
+    )
     if where is not None:
         query = query.where(where)
     order = (submissions.c.recorded_at, submissions.c.id)

@@ -64,10 +64,14 @@ Raw = Callable[[openai.OpenAI], Any]
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One validated list page, newest first; `after` is the cursor of the next one, None on the last."""
+    """One validated list page, newest first; `after` is the cursor of the next one, None on the last.
+
+    `damaged` is how many objects on it could not be read, where that was asked for.
+    """
 
     jobs: tuple[Job, ...]
     after: str | None
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +112,17 @@ class Api:
         """Release the connections."""
         self._client.close()
 
-    def list_jobs(self, *, metadata: Mapping[str, str] | None = None, after: str | None = None) -> JobPage:
+    def list_jobs(
+        self,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        after: str | None = None,
+        skips_damaged: bool = False,
+    ) -> JobPage:
         """Return one page of at most 100 jobs, filtered by the service where `metadata` is given.
 
-        A page that lies (no list, no has_more, a cursor that does not move) is refused, never read as "no jobs".
+        A page that lies (no list, no has_more, a cursor that does not move) is refused, never read as "no jobs":
+        UnavailableError `unusable_answer`. So is one with a damaged job, unless those may be skipped.
         """
 
         def ask(client: openai.OpenAI) -> Any:
@@ -121,7 +132,9 @@ class Api:
                 metadata=dict(metadata) if metadata else openai.omit,
             )
 
-        return self.read(ask, lambda body: _page(body, after), doing="the list of jobs")
+        return self.read(
+            ask, lambda body: _page(body, after, skips_damaged=skips_damaged), doing="the list of jobs"
+        )
 
     def retrieve_job(self, job_id: str) -> Job | None:
         """Return the job, None where the service says that there is none (404)."""
@@ -321,7 +334,7 @@ class Api:
         try:
             return parse(answer.decoded() if isinstance(answer, Reply) else None)
         except (ValueError, RecursionError) as error:
-            raise TryAgainError(f"an unusable answer ({error})") from None
+            raise TryAgainError(f"an unusable answer ({error})", code="unusable_answer") from None
 
     def _repeat(self, attempt: Callable[[], T], *, doing: str) -> T:
         try:
@@ -334,7 +347,7 @@ class Api:
                 else "Check the connection and the base URL, then run"
             )
             raise UnavailableError(
-                "unavailable",
+                error.code,
                 f"The API at {self.profile.base_url} did not answer for {doing}: {error.reason}.",
                 next_step=f"{wait} the same command again, it goes on where it stopped.",
                 retry_after_s=asked,
@@ -363,17 +376,24 @@ def _reply(response: httpx2.Response) -> Reply:
     return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
 
 
-def _page(body: object, after: str | None) -> JobPage:
+def _page(body: object, after: str | None, *, skips_damaged: bool) -> JobPage:
     if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
         raise ValueError("no list of jobs")
     if not isinstance(body.get("has_more"), bool):
         raise ValueError("a page that does not say whether more follow")
-    jobs = tuple(parse_job(raw) for raw in body["data"])
+    jobs, damaged = [], 0
+    for raw in body["data"]:
+        try:
+            jobs.append(parse_job(raw))
+        except ValueError:
+            if not skips_damaged:
+                raise
+            damaged += 1
     if not body["has_more"]:
-        return JobPage(jobs, None)
-    if not jobs or jobs[-1].id == after or any(job.id == after for job in jobs):
+        return JobPage(tuple(jobs), None, damaged)
+    if not jobs or any(job.id == after for job in jobs):
         raise ValueError("a page whose cursor does not move")
-    return JobPage(jobs, jobs[-1].id)
+    return JobPage(tuple(jobs), jobs[-1].id, damaged)
 
 
 def _file(body: object) -> RemoteFile:

@@ -13,12 +13,16 @@ T = TypeVar("T")
 
 
 class TryAgainError(Exception):
-    """One attempt failed in a way that another can cure; `retry_after_s` is what the service asked for."""
+    """One attempt failed in a way that another can cure; `retry_after_s` is what the service asked for.
 
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+    `code` names the failure where no attempt cures it.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float | None = None, *, code: str = "unavailable") -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

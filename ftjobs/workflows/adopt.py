@@ -17,7 +17,7 @@ from ftjobs.pricing.prices import PriceBook
 from ftjobs.workflows.adoption import rebuilt, told_key, told_submission
 from ftjobs.workflows.lookup import is_own, pages
 from ftjobs.workflows.session import Session
-from ftjobs.workflows.settle import price_in_force
+from ftjobs.workflows.settle import price_in_force, tell_settled
 
 log = get_logger(__name__)
 
@@ -49,7 +49,8 @@ class Adopter:
         Lists come newest first: the first page without a job that is new enough is the last one that is read.
         UnavailableError where a page cannot be believed.
         """
-        for page in pages(self.session.api):
+        for page in pages(self.session.api, skips_damaged=True):
+            self.done.damaged += page.damaged
             wanted = [job for job in page.jobs if since is None or job.created_at >= since]
             self._take_in(wanted)
             if page.jobs and not wanted:
@@ -89,6 +90,8 @@ class Adopter:
         for trail in trails:
             job = trail.submission.job
             log.info("job.adopted", submission_id=trail.submission.id, job_id=job and job.id)
+            for bill in trail.billed_entries:
+                tell_settled(trail.submission, bill)
         self._seen.update(job.id for job in found)
         self.on_seen(len(self._seen))
 

@@ -88,11 +88,13 @@ def _listed(api: Api, metadata: Mapping[str, str] | None) -> Iterator[Job]:
         yield from page.jobs
 
 
-def pages(api: Api, metadata: Mapping[str, str] | None = None) -> Iterator[JobPage]:
+def pages(
+    api: Api, metadata: Mapping[str, str] | None = None, *, skips_damaged: bool = False
+) -> Iterator[JobPage]:
     """Yield the pages of the account's jobs, newest first; UnavailableError rather than believe one that lies."""
     after, seen = None, set[str]()
     while True:
-        page = api.list_jobs(metadata=metadata, after=after)
+        page = api.list_jobs(metadata=metadata, after=after, skips_damaged=skips_damaged)
         yield page
         if page.after is None:
             return

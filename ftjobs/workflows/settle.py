@@ -26,18 +26,32 @@ def settle(
     job = submission.job
     if job is None or not job.ended or job.trained_tokens is None:
         return None
-    price = price_in_force(submission, prices, price_list)
+    price = billing_price(submission, prices, price_list)
     if price is None:
-        log.warning("bill.unknown", submission_id=submission.id, job_id=job.id, reason="no price is known")
         return None
     entry = ledger.settle(submission.id, price, now=now)
     if entry is not None:
         reach("bill.settled")
-        log.info(
-            "bill.settled", submission_id=submission.id, job_id=job.id, trained_tokens=job.trained_tokens,
-            billed_usd=entry.amount.plain(),
-        )  # fmt: skip
+        tell_settled(submission, entry)
     return entry
+
+
+def tell_settled(submission: Submission, entry: Entry) -> None:
+    """The log has the bill."""
+    job = submission.job
+    log.info(
+        "bill.settled", submission_id=submission.id, job_id=job and job.id,
+        trained_tokens=job and job.trained_tokens, billed_usd=entry.amount.plain(),
+    )  # fmt: skip
+
+
+def billing_price(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
+    """Return the price that the submission's job is billed at, None where none is known: the log says so."""
+    price = price_in_force(submission, prices, price_list)
+    if price is None:
+        job = submission.job
+        log.warning("bill.unknown", submission_id=submission.id, job_id=job and job.id, reason="no price is known")
+    return price
 
 
 def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:

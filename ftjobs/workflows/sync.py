@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 
-from ftjobs.errors import FtjobsError, RejectedError, UncertainError
+from ftjobs.errors import FtjobsError, UncertainError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.locks import submission_lock_if_free
+from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
 from ftjobs.workflows.adoption import adopt
 from ftjobs.workflows.create import resolve
+from ftjobs.workflows.fetching import Fetched, fetch
 from ftjobs.workflows.lookup import MARK, SUBMISSION
 from ftjobs.workflows.session import Session
-from ftjobs.workflows.settle import settle
-from ftjobs.workflows.submit import RESUME_WITHIN, expire, job_missing
+from ftjobs.workflows.settle import billing_price, settle, tell_settled
+from ftjobs.workflows.submit import RESUME_WITHIN, expire
 
 log = get_logger(__name__)
-
-# Another page is worth its request only while the last one held at least this many of ours.
-_WORTH_A_PAGE = 2
 
 
 def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_list: str) -> None:
     """Bring these trails, all of the session's account, up to date: states, bills, twins and lost replies.
 
-    Each is settled as soon as it is known, so trouble with one job hides no other; what went wrong first is
-    raised at the end: UnavailableError or RejectedError, `job_missing` for a job that the service does not have.
+    What comes is recorded and billed as it comes, so trouble with one job hides no other; what went wrong first
+    is raised at the end: UnavailableError or RejectedError. That the service does not have a job is recorded.
     """
-    submissions = [trail.submission for trail in trails]
-
-    def settled(submission_id: str) -> None:
-        current = session.ledger.get(submission_id)
-        settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
-
-    for submission in submissions:
+    submissions = {trail.submission.id: trail.submission for trail in trails}
+    for submission in submissions.values():
         if submission.job is None:
             _look_after(submission.id, session)
-            settled(submission.id)
-    following = {each.job.id: each for each in submissions if each.job is not None}
+            current = session.ledger.get(submission.id)
+            settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
+    known = [submission.job for submission in submissions.values() if submission.job]
+    price_of = partial(billing_price, prices=prices, price_list=price_list)
     failures: list[FtjobsError] = []
-    for job in _fetch(set(following), session, failures):
-        if job.id in following:
-            _see(job, following[job.id], session)
-            settled(following[job.id].id)
-        else:
-            _take_in_twin(job, submissions, session)
+    for fetched in fetch(known, session.api, mark=MARK if known and session.trusts_metadata else None):
+        failures.extend(fetched.failures)
+        _record(fetched, session, price_of)
+        _take_in_twins(fetched.others, submissions, session)
     if failures:
         raise failures[0]
 
@@ -69,37 +64,29 @@ def _look_after(submission_id: str, session: Session) -> None:
             expire(submission, session)
 
 
-def _fetch(wanted: set[str], session: Session, failures: list[FtjobsError]) -> Iterator[Job]:
-    """Yield the wanted jobs, and others of ours on the way; those that the lists do not show, one by one."""
-    left, after = set(wanted), None
-    while len(left) > 1:
-        page = session.api.list_jobs(metadata=MARK if session.trusts_metadata else None, after=after)
-        hits = {job.id for job in page.jobs} & left
-        left -= hits
-        yield from (job for job in page.jobs if job.id in hits or SUBMISSION in job.metadata)
-        if page.after is None or len(hits) < _WORTH_A_PAGE:
-            break
-        after = page.after
-    for job_id in sorted(left):
-        try:
-            job = session.api.retrieve_job(job_id)
-            if job is None:
-                raise job_missing(job_id)
-            yield job
-        except RejectedError as error:
-            failures.append(error)
+def _record(fetched: Fetched, session: Session, price_of: PriceOf) -> None:
+    """Record what has come in one transaction, and what the service does not have in another."""
+    seen: list[Sighting] = []
+    if fetched.jobs:
+        reach("sync.fetched")
+        seen = session.ledger.refresh(fetched.jobs, price_of=price_of, now=session.now())
+    if any(each.billed for each in seen):
+        reach("bill.settled")
+    for each in seen:
+        job = each.submission.job
+        if job and job.status != each.was:
+            log.info("job.status_changed", job_id=job.id, submission_id=each.submission.id, status=job.status)
+        if each.billed:
+            tell_settled(each.submission, each.billed)
+    if fetched.missing:
+        session.ledger.miss(fetched.missing)
+        log.info("jobs.missing", job_ids=fetched.missing)
 
 
-def _see(job: Job, submission: Submission, session: Session) -> None:
-    reach("sync.fetched")
-    if submission.job and submission.job.status != job.status:
-        log.info("job.status_changed", job_id=job.id, submission_id=submission.id, status=job.status)
-    session.ledger.see(job, now=session.now())
-
-
-def _take_in_twin(job: Job, submissions: Sequence[Submission], session: Session) -> None:
-    """Adopt a job that one of our submissions created beside the one that is recorded; leave others alone."""
-    owner = next((each for each in submissions if each.id == job.metadata.get(SUBMISSION)), None)
-    if owner is not None and session.ledger.owner_of(job.id) is None:
-        log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
-        adopt(job, like=owner, session=session)
+def _take_in_twins(jobs: Iterable[Job], submissions: Mapping[str, Submission], session: Session) -> None:
+    """Adopt jobs that one of our submissions created beside the one that is recorded; leave others alone."""
+    for job in jobs:
+        owner = submissions.get(job.metadata.get(SUBMISSION, ""))
+        if owner is not None and session.ledger.owner_of(job.id) is None:
+            log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
+            adopt(job, like=owner, session=session)

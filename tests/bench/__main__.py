@@ -1,7 +1,8 @@
-"""Hold the dataset engine against the scripts that people use: `python -m tests.bench [--only NAME]`.
+"""Hold the product against the scripts that people use: `python -m tests.bench [--only NAME]`.
 
-Each side is a whole process on the same fresh file; they take turns and medians are compared. Memory is measured
-in runs of its own. Exit 1 where a figure misses its bound; it is named.
+Each side is a whole process on the same fresh file, or with the same jobs at a service 50 ms away; they take turns
+and medians are compared. Memory and requests are measured in runs of their own. Exit 1 where a figure misses its
+bound; it is named.
 
 The whole bench writes some 0.7 GB under TMPDIR, and the notebook's script takes a few GB of memory.
 """
@@ -28,6 +29,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=CASES, metavar="NAME", help=", ".join(CASES))
     parser.add_argument("--bytes", type=_size, default=FILE_BYTES, help="size of the file (default: 100M)")
+    parser.add_argument("--jobs", type=_positive, action="append", metavar="N", help="sync that many (may repeat)")
     parser.add_argument("--repeats", type=_positive, default=5, help="rounds (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args(args)
@@ -36,7 +38,7 @@ def main(args: Sequence[str] | None = None) -> int:
         _say(f"This machine is busy (load {where['load_1_min']}): wall seconds say little, see the quickest.")
     try:
         with tempfile.TemporaryDirectory(prefix="ftjobs-bench-") as folder:
-            bench = Bench(Path(folder), asked.bytes, asked.repeats, _say)
+            bench = Bench(Path(folder), asked.bytes, asked.repeats, _say, tuple(asked.jobs or ()))
             for name in asked.only or CASES:
                 CASES[name](bench)
     except RuntimeError as failure:
@@ -60,9 +62,9 @@ def _as_text(bench: Bench, where: dict[str, object]) -> str:
         f"{where['cores']} cores of {where['cpu']}, {where['system']}, Python {where['python']}, "
         + ", ".join(f"{name} {number}" for name, number in packages.items()),
         f"load {where['load_1_min']} before, {where['load_1_min_after']} after; {bench.size / 1e6:g} MB; "
-        "medians; memory is the PSS of all processes together",
+        "medians; memory is the PSS of all processes together, answering the service's own CPU seconds",
         "",
-        f"{'':34}{'wall s':>9}{'from':>9}{'to':>9}{'CPU s':>9}{'peak MB':>9}",
+        f"{'':34}{'wall s':>9}{'from':>9}{'to':>9}{'CPU s':>9}{'peak MB':>9}{'requests':>10}{'answering':>10}",
     ]
     for case, series in bench.series.items():
         lines.append(case)
@@ -70,7 +72,10 @@ def _as_text(bench: Bench, where: dict[str, object]) -> str:
             peak = bench.peaks.get(case, {}).get(each.name)
             low, high = each.spread_s
             memory = f"{peak / 1e6:9,.0f}" if peak else f"{'':9}"
-            lines.append(f"  {each.name:32}{each.wall_s:9.3f}{low:9.3f}{high:9.3f}{each.cpu_s:9.3f}{memory}")
+            line = f"  {each.name:32}{each.wall_s:9.3f}{low:9.3f}{high:9.3f}{each.cpu_s:9.3f}{memory}"
+            if asked := bench.requests.get(case, {}).get(each.name):
+                line += f"{asked[0]:10,}{asked[1]:10.3f}"
+            lines.append(line)
     lines += ["", *map(_line, bench.figures)]
     if not bench.judged:
         lines += ["", f"Bounds are for {FILE_BYTES / 1e6:g} MB: at this size they are not judged."]
@@ -96,6 +101,7 @@ def _as_json(bench: Bench, where: dict[str, object]) -> str:
                 "cpu_s": [run.cpu_s for run in each.runs],
                 "median_wall_s": each.wall_s,
                 "peak_bytes": bench.peaks.get(case, {}).get(each.name),
+                "requests_and_service_cpu_s": bench.requests.get(case, {}).get(each.name),
             }
             for each in found
         ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.measure import Command, Series, alternating, peak_bytes
+from tests.bench.sync import sync
 from tests.bench.text import ChatText
 from tests.bench.vocabulary import write_vocabulary
 
@@ -51,9 +52,11 @@ class Bench:
     size: int = FILE_BYTES
     repeats: int = 5
     say: Callable[[str], None] = lambda _text: None
+    counts: tuple[int, ...] = ()
     series: dict[str, list[Series]] = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
     peaks: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    requests: dict[str, dict[str, tuple[int, float]]] = field(default_factory=dict)
 
     def check(self) -> None:
         """100 MB through `ftjobs check`, against the notebook's script and against counting alone."""
@@ -65,19 +68,19 @@ class Bench:
             self._script("cookbook", file),
             self._script("counting", file),
         )
-        self._add(f"check, {_mb(file)}: the full script takes", full.wall_s / ours.wall_s, "× as long", 6, 8)
-        self._add(f"check, {_mb(file)}: counting only takes", counting.wall_s / ours.wall_s, "× as long", 4.5, 6)
+        self.add(f"check, {_mb(file)}: the full script takes", full.wall_s / ours.wall_s, "× as long", 6, 8)
+        self.add(f"check, {_mb(file)}: counting only takes", counting.wall_s / ours.wall_s, "× as long", 4.5, 6)
 
     def big(self) -> None:
         """512 MB, with the memory of all processes."""
         file = self._file(int(self.size * BIG))
         ours, full = self._compared("big", file, self._ours("check", file), self._script("cookbook", file))
-        self._add(f"check, {_mb(file)}: the full script takes", full.wall_s / ours.wall_s, "× as long", 9)
+        self.add(f"check, {_mb(file)}: the full script takes", full.wall_s / ours.wall_s, "× as long", 9)
         peak = self.peaks["big"][ours.name]
-        self._add(f"check, {_mb(file)}: peak memory", peak and peak / 1e6, "MB", 256, 180, at_most=True)
+        self.add(f"check, {_mb(file)}: peak memory", peak and peak / 1e6, "MB", 256, 180, at_most=True)
         smaller = self.peaks.get("check", {}).get(ours.name)
         if peak and smaller:
-            self._add(
+            self.add(
                 f"check, {_mb(file)}: peak memory is",
                 peak / smaller,
                 "× that of a fifth of it",
@@ -97,7 +100,7 @@ class Bench:
         first, again, script = self._compared("estimate", file, *sides, rounds=_SMALL_ROUNDS)
         for series, what, bound in ((first, "cold", 1.5), (again, "warm", 1.0)):
             ratio = series.wall_s / script.wall_s
-            self._add(f"estimate, {_mb(file)}, {what}: takes", ratio, "× the script's time", bound, at_most=True)
+            self.add(f"estimate, {_mb(file)}, {what}: takes", ratio, "× the script's time", bound, at_most=True)
 
     def floors(self) -> None:
         """The same 100 MB decoded only and tokenized only."""
@@ -119,19 +122,19 @@ class Bench:
 
         decoder = seconds[one.name][0]["decoder"]
         vocabulary = median(two, "vocabulary_s")
-        self._add("floor: vocabulary load", vocabulary, "s")
-        self._add(f"floor: decoding only ({decoder}, one thread)", median(one, "decode_s"), "s")
-        self._add("floor: tokenizing only, one thread", median(one, "tokenize_s"), "s")
-        self._add("floor: tokenizing only, two threads", median(two, "tokenize_s"), "s")
+        self.add("floor: vocabulary load", vocabulary, "s")
+        self.add(f"floor: decoding only ({decoder}, one thread)", median(one, "decode_s"), "s")
+        self.add("floor: tokenizing only, one thread", median(one, "tokenize_s"), "s")
+        self.add("floor: tokenizing only, two threads", median(two, "tokenize_s"), "s")
         whole = vocabulary + median(two, "tokenize_s")
-        self._add("check takes", ours.wall_s / whole, "× vocabulary + tokenizing on two threads")
+        self.add("check takes", ours.wall_s / whole, "× vocabulary + tokenizing on two threads")
 
     @property
     def judged(self) -> bool:
         """Whether the files have the size that the bounds are for."""
         return self.size == FILE_BYTES
 
-    def _add(
+    def add(
         self,
         name: str,
         value: float | None,
@@ -141,6 +144,7 @@ class Bench:
         *,
         at_most: bool = False,
     ) -> None:
+        """Keep a number that was found, with what it is held to."""
         self.figures.append(Figure(name, value, unit, bound, aim, at_most))
 
     def _compared(self, case: str, file: Path, *sides: Command, rounds: int = 1) -> list[Series]:
@@ -183,6 +187,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "big": Bench.big,
     "estimate": Bench.estimate,
     "floors": Bench.floors,
+    "sync": sync,
 }
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,12 +21,16 @@ _PACKAGES = ("ftjobs", "tiktoken", "toktok-rs", "msgspec")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One side of a comparison. `cache` is its user cache folder; None gives every run an empty one."""
+    """One side of a comparison. `cache` is its user cache folder; None gives every run an empty one.
+
+    `before` prepares each run, outside of what is measured.
+    """
 
     name: str
     args: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
     cache: Path | None = None
+    before: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class _Running:
         place = Path(self._place.name)
         self._out, self._err = (place / "out").open("w+"), (place / "err").open("w+")
         env = _environment(place, self._command)
+        self._command.before()
         self.began = time.perf_counter()
         self._process = subprocess.Popen(
             self._command.args, cwd=place, env=env, stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err

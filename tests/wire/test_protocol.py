@@ -423,19 +423,65 @@ def test_an_answer_that_was_on_its_way_for_long_does_not_bring_an_ended_job_back
     assert only(user.ledger).status == "succeeded"
 
 
-def test_a_job_that_the_service_lost_is_said_to_be_missing(
+def test_a_job_that_the_service_lost_is_not_made_anew(
     machine: MakeMachine, service: Service, order: Order
 ) -> None:
     user = machine("a")
     done = user.submit(order).submission
     assert done.job is not None
-    service.faults({"on": f"GET /v1/fine_tuning/jobs/{done.job.id}", "do": "status", "status": 404, "times": 2})
+    service.faults({"on": f"GET /v1/fine_tuning/jobs/{done.job.id}", "do": "status", "status": 404})
     with pytest.raises(RejectedError) as caught:
         user.submit(order)
     assert caught.value.code == "job_missing"
-    with pytest.raises(RejectedError):
-        user.sync()
     assert len(service.jobs()) == 1
+
+
+def test_a_job_that_the_service_says_again_and_again_not_to_have_is_missing_until_it_turns_up(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    user = machine("a")
+    service.settings(job_seconds=60)
+    job = user.submit(order).submission.job
+    assert job is not None
+    service.faults({"on": f"GET /v1/fine_tuning/jobs/{job.id}", "do": "status", "status": 404, "times": 2})
+    words = []
+    for _ in range(3):
+        user.sync()
+        words.append(only(user.ledger).status)
+    assert words == ["validating_files", "missing", "validating_files"]
+    assert only(user.ledger).missed == 0
+    assert [trail.commitment.nano > 0 for trail in user.ledger.trails()] == [True]
+
+
+def test_a_missing_job_holds_its_key_so_that_nobody_pays_for_it_again(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    user = machine("a")
+    service.settings(job_seconds=60)
+    job = user.submit(order).submission.job
+    assert job is not None
+    service.faults({"on": f"GET /v1/fine_tuning/jobs/{job.id}", "do": "status", "status": 404, "times": 3})
+    user.sync()
+    user.sync()
+    with pytest.raises(RejectedError) as caught:
+        user.submit(order)
+    assert caught.value.code == "job_missing"
+    assert user.submit(order).reused
+    assert len(service.jobs()) == 1
+
+
+def test_a_job_on_the_lists_that_nobody_can_read_hides_no_other(
+    machine: MakeMachine, service: Service, order: Order
+) -> None:
+    user = machine("a")
+    service.settings(job_seconds=0)
+    for suffix in ("one", "two", "three"):
+        user.submit(replace(order, spec=replace(order.spec, suffix=suffix)))
+    told = service.call("GET", "/v1/fine_tuning/jobs?limit=100")
+    told["data"][1]["status"] = None
+    service.faults({"on": "GET /v1/fine_tuning/jobs", "do": "status", "status": 200, "body": json.dumps(told)})
+    user.sync()
+    assert [trail.settled for trail in user.ledger.trails()] == [True, True, True]
 
 
 def test_trained_tokens_beyond_belief_are_unknown(machine: MakeMachine, service: Service, order: Order) -> None:
