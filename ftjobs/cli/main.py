@@ -30,6 +30,7 @@ VERBS: Final[dict[str, str]] = {
     "watch": "ftjobs.cli.status:watch",
     "show": "ftjobs.cli.show:show",
     "cancel": "ftjobs.cli.cancel:cancel",
+    "results": "ftjobs.cli.results:results",
     "adopt": "ftjobs.cli.adopt:adopt",
     "ledger": "ftjobs.cli.ledger:ledger",
     "prices": "ftjobs.cli.prices:prices",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ FAILED_WORDS = frozenset({"failed", "cancelled", "canceled"})
 _MAX_TOKENS = 10**11
 # What a lone surrogate is decoded to: an id with it names nothing.
 DAMAGED = "\ufffd"
+_FILE_ID = re.compile(r"(?!\.+$)[^\s/\\?#%\x00-\x1f\x7f-\x9f\ufffd]{1,200}")
 ENDED_WORDS = FAILED_WORDS | {SUCCEEDED}
 
 
@@ -24,7 +26,8 @@ class Job:
     """The fields that ftjobs reads of an API job object; `raw` is the whole object.
 
     `trained_tokens` is the service's billable total, None until it tells (and for good where it never does).
-    `n_epochs` is None where the service does not say a number.
+    `n_epochs` is None where the service does not say a number. `error_param` is what the error is about, in the
+    service's word; `result_files` are the ids of the files that it left.
     """
 
     id: str
@@ -42,6 +45,8 @@ class Job:
     error_message: str | None
     metadata: Mapping[str, str]
     raw: Mapping[str, Any]
+    error_param: str | None = None
+    result_files: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -85,7 +90,15 @@ def parse_job(raw: object) -> Job:
         error_message=_text(error.get("message")),
         metadata={key: value for key, value in metadata.items() if isinstance(value, str)},
         raw=raw,
+        error_param=_text(error.get("param")),
+        result_files=_file_ids(raw.get("result_files")),
     )
+
+
+def _file_ids(value: object) -> tuple[str, ...]:
+    """Return the ids that can be asked for, each once: one with a slash would ask for something else."""
+    ids = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return tuple(dict.fromkeys(each for each in ids if _FILE_ID.fullmatch(each)))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

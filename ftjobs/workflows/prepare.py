@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,9 +13,9 @@ from typing import BinaryIO
 from ftjobs.dataset.prepare import FileFacts, Prepared, Request
 from ftjobs.dataset.prepare import prepare as prepare_lines
 from ftjobs.errors import UsageError
+from ftjobs.workflows.drafts import hidden_name, link_descriptor, opened, rename_if_free, sync_folder
 from ftjobs.workflows.undisturbed import undisturbed
 
-_DESCRIPTORS = "/proc/self/fd"
 _READ_WRITE = 0o666
 _OWNER = 0o600
 
@@ -110,18 +109,18 @@ class Draft:
     def link(self, name: Path) -> None:
         """The file has this name; FileExistsError where there is one of it."""
         if self.hidden is None:
-            _link_descriptor(self._stream.fileno(), name)
+            link_descriptor(self._stream.fileno(), name)
         else:
-            _rename_if_free(self.hidden, name)
+            rename_if_free(self.hidden, name)
         self.hidden = None
 
     def replace(self, name: Path) -> None:
         """The file has this name, in place of whatever had it; a symbolic link stays and leads to it."""
         real = Path(os.path.realpath(name))
-        hidden = self.hidden or _hidden_name(real.parent)
+        hidden = self.hidden or hidden_name(real.parent)
         try:
             if self.hidden is None:
-                _link_descriptor(self._stream.fileno(), hidden)
+                link_descriptor(self._stream.fileno(), hidden)
             hidden.replace(real)
         finally:
             hidden.unlink(missing_ok=True)
@@ -136,7 +135,7 @@ def _draft(target: Path, places: Places) -> Iterator[Draft]:
     _refuse_existing(target, places)
     folder = Path(os.path.realpath(target)).parent if places.force else target.parent
     with _unwritable(target):
-        descriptor, hidden = _opened(folder, _mode_like(places.source))
+        descriptor, hidden = opened(folder, _mode_like(places.source))
     with os.fdopen(descriptor, "wb") as stream:
         draft = Draft(target, stream, hidden)
         try:
@@ -168,53 +167,7 @@ def _publish(drafts: Sequence[Draft], *, force: bool) -> None:
                     each.unlink(missing_ok=True)
                 raise
         for folder in {Path(os.path.realpath(target)).parent for draft in drafts if (target := draft.target)}:
-            _sync(folder)
-
-
-def _opened(folder: Path, mode: int) -> tuple[int, Path | None]:
-    nameless = getattr(os, "O_TMPFILE", None)
-    if nameless is not None and os.access(_DESCRIPTORS, os.X_OK):
-        with suppress(OSError):  # not every file system can; the attempt below says what is wrong
-            return os.open(folder, nameless | os.O_WRONLY | os.O_CLOEXEC, mode), None
-    hidden = _hidden_name(folder)
-    return os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0), mode), hidden
-
-
-def _hidden_name(folder: Path) -> Path:
-    return folder / f".ftjobs-{secrets.token_hex(8)}.tmp"
-
-
-def _link_descriptor(descriptor: int, name: Path) -> None:
-    descriptors = os.open(_DESCRIPTORS, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.link(str(descriptor), name, src_dir_fd=descriptors, follow_symlinks=True)
-    finally:
-        os.close(descriptors)
-
-
-def _rename_if_free(hidden: Path, name: Path) -> None:
-    try:
-        os.link(hidden, name)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links: take the name first, then fill it
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER))
-        try:
-            hidden.replace(name)
-        except BaseException:
-            name.unlink(missing_ok=True)
-            raise
-    else:
-        hidden.unlink()
-
-
-def _sync(folder: Path) -> None:
-    with suppress(OSError):  # Windows opens no folder; the files themselves are on the disk
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            sync_folder(folder)
 
 
 def _mode_like(source: Path) -> int:

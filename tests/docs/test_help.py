@@ -46,6 +46,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "watch": ({"JOB"}, {"--timeout"}),
     "show": ({"JOB"}, set()),
     "cancel": ({"JOB"}, {"-y", "--yes"}),
+    "results": ({"JOB"}, {"-o", "--output", "--force"}),
     "adopt": ({"JOB"}, {"--all", "--since"}),
     "ledger": ({"PERIOD"}, {"--month"}),
     "doctor": (set(), set()),
@@ -119,7 +120,9 @@ def test_the_root_lists_the_verbs_in_the_order_of_a_job(shown: str) -> None:
     assert list(entries(section(shown, "Commands"))) == list(VERBS)
 
 
-@pytest.mark.parametrize(("shown", "codes"), [("check", ["4"]), ("watch", ["6", "10"])], indirect=["shown"])
+@pytest.mark.parametrize(
+    ("shown", "codes"), [("check", ["4"]), ("watch", ["6", "10"]), ("results", ["6"])], indirect=["shown"]
+)
 def test_exit_codes_that_are_an_answer_are_told(shown: str, codes: list[str]) -> None:
     told = " ".join(shown.split())
     for code in codes:

@@ -56,12 +56,33 @@ def test_every_field_is_read() -> None:
 
 def test_what_a_service_leaves_out_is_unknown_and_never_zero() -> None:
     job = parse_job(LEAST)
-    unknown = {each.name for each in fields(Job)} - {"id", "status", "created_at", "metadata", "raw"}
+    unknown = {each.name for each in fields(Job)} - {
+        "id",
+        "status",
+        "created_at",
+        "metadata",
+        "raw",
+        "result_files",
+    }
     assert {name: getattr(job, name) for name in unknown} == dict.fromkeys(unknown)
-    assert job.metadata == {}
+    assert (job.metadata, job.result_files) == ({}, ())
     assert parse_job({**LEAST, **dict.fromkeys(set(WHOLE) - set(LEAST))}) == replace(
         job, raw={**LEAST, **dict.fromkeys(set(WHOLE) - set(LEAST))}
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        (["file-1", "file-2", "file-1"], ("file-1", "file-2")),
+        (["", None, 5, ["file-1"], {}, "file-1"], ("file-1",)),
+        (["a/b", "..", ".", "a\\b", "a\x1bb", "a b", "a?b", "a%2fb", "a\x9bb", "\ufffd", "x" * 201], ()),
+        ("file-1", ()),
+        ({"0": "file-1"}, ()),
+    ],
+)
+def test_result_files_are_ids_that_can_be_asked_for(given: object, ids: tuple[str, ...]) -> None:
+    assert parse_job({**LEAST, "result_files": given}).result_files == ids
 
 
 @pytest.mark.parametrize("name", LEAST)
