@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,9 @@ from ftjobs.reports.numbers import count
 
 if TYPE_CHECKING:
     from ftjobs.app import App
-    from ftjobs.ledger.adopted import Adopted
+    from ftjobs.ledger.adopted import Adopted, Rescued
+    from ftjobs.provider.api import JobPage
+    from ftjobs.workflows.session import Session
 
 
 def adopt(
@@ -32,19 +36,29 @@ def adopt(
         str | None,
         typer.Option("--since", metavar="D", help="Jobs created on or after a day, or an ISO time (UTC)."),
     ] = None,
-) -> None:
+    save_results: Annotated[
+        str | None,
+        typer.Option(
+            "--save-results", metavar="DIR", help="Folder to keep events, checkpoints and result files in."
+        ),
+    ] = None,
+) -> int:
     """Take in jobs that the ledger does not know. With the estimate that they carry, and with their bill."""
-    from ftjobs.reports.adopt import adopted_json, adopted_notes, adopted_text
+    from ftjobs.reports.adopt import adopted_json, adopted_notes, adopted_text, rescued_notes, rescued_text
 
     app, given = open_app(ctx)
     earliest = _scope(jobs or [], everything=everything, since=since)
-    done = _adopt(app, given, jobs or [], earliest)
+    work = _Work(app, given, jobs or [], earliest, Path(save_results) if save_results is not None else None)
+    done, rescued = work.done()
     if given.json:
-        print_json(adopted_json(done, sandbox=given.sandbox))
-        return
-    for note in adopted_notes(done):
-        say(f"note: {note}", given)
-    print(given.spelled(adopted_text(done)))
+        print_json(adopted_json(done, rescued, sandbox=given.sandbox))
+    else:
+        for note in [*adopted_notes(done), *(rescued_notes(rescued) if rescued else [])]:
+            say(f"note: {note}", given)
+        print(given.spelled(adopted_text(done)))
+        if rescued is not None:
+            print(rescued_text(rescued))
+    return rescued.exit_code if rescued else 0
 
 
 def _scope(jobs: list[str], *, everything: bool, since: str | None) -> datetime | None:
@@ -68,29 +82,61 @@ def _scope(jobs: list[str], *, everything: bool, since: str | None) -> datetime 
         ) from None
 
 
-def _adopt(app: App, given: Globals, jobs: list[str], since: datetime | None) -> Adopted:
-    from ftjobs.workflows.adopt import Adopter
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is asked for: these jobs, or all since a time; `folder` is where their trails are to be kept."""
 
-    with app.session() as session, _counting("adopting", len(jobs) or None, given) as seen:
-        adopter = Adopter(session, app.prices, app.settings.price_list, on_seen=seen)
-        try:
-            if jobs:
-                adopter.adopt_named(jobs)
-            else:
-                adopter.adopt_listed(since=since)
-        except KeyboardInterrupt:
-            raise InterruptedByUserError(
-                "interrupted",
-                f"Interrupted; {_kept(adopter.done)}.",
-                next_step="Run the same command again: it goes on from here.",
-                adopted=len(adopter.done.new),
-            ) from None
-        except FtjobsError as error:
-            error.details["adopted"] = len(adopter.done.new)
-            if adopter.done.new:
-                error.message = f"{error.message.rstrip('.')}; {_kept(adopter.done)}."
-            raise
-    return adopter.done
+    app: App
+    given: Globals
+    jobs: list[str]
+    since: datetime | None
+    folder: Path | None
+
+    def done(self) -> tuple[Adopted, Rescued | None]:
+        """Adopt the jobs, then keep their trails: the ledger is a matter of seconds, and files may take long."""
+        from ftjobs.workflows.adopt import Adopter, listed, named
+        from ftjobs.workflows.rescue import make_folder
+
+        if self.folder is not None:
+            make_folder(self.folder)
+        with self.app.session() as session, ExitStack() as stack:
+            seen = stack.enter_context(_counting("adopting", len(self.jobs) or None, self.given))
+            adopter = Adopter(session, self.app.prices, self.app.settings.price_list, on_seen=seen)
+            with _telling(adopter.done):
+                told = named(session.api, self.jobs, on_seen=seen) if self.jobs else None
+                adopter.adopt(listed(session.api, since=self.since) if told is None else told)
+                stack.close()
+                # Read again rather than kept in memory; what is new since then has another chance.
+                again = listed(session.api, since=self.since) if told is None else told
+                return adopter.done, self._rescued(again, session, adopter.done)
+
+    def _rescued(self, told: Iterable[JobPage], session: Session, done: Adopted) -> Rescued | None:
+        from ftjobs.workflows.rescue import rescue
+
+        if self.folder is None:
+            return None
+        jobs = len(done.job_ids)
+        with _counting("keeping", jobs, self.given) as kept:
+            return rescue(told, session.api, self.folder, jobs=jobs, on_kept=kept)
+
+
+@contextmanager
+def _telling(done: Adopted) -> Iterator[None]:
+    """Whatever ends the block says how much was adopted until then, and stays."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedByUserError(
+            "interrupted",
+            f"Interrupted; {_kept(done)}.",
+            next_step="Run the same command again: it goes on from here.",
+            adopted=len(done.new),
+        ) from None
+    except FtjobsError as error:
+        error.details["adopted"] = len(done.new)
+        if done.new:
+            error.message = f"{error.message.rstrip('.')}; {_kept(done)}."
+        raise
 
 
 def _kept(done: Adopted) -> str:

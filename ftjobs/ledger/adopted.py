@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from ftjobs.errors import FtjobsError, UnavailableError
 from ftjobs.ledger.entries import Trail
 from ftjobs.money import Usd
 
@@ -58,3 +60,29 @@ class Adopted:
                 self.untold += 1
             elif job.ended:
                 self.unpriced[job.model or "unknown model"] += 1
+
+
+@dataclass(slots=True)
+class Rescued:
+    """Which jobs were kept whole in `directory`, and why others were not, by job id.
+
+    `lost` are those of which the service has no more than was kept; `unsaved` those that a later run may complete,
+    and `skipped` is how many more were not tried, since the service was away.
+    """
+
+    directory: Path
+    saved: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    unsaved: dict[str, FtjobsError] = field(default_factory=dict)
+    skipped: int = 0
+
+    @property
+    def tried(self) -> int:
+        """How many jobs were dealt with."""
+        return len(self.saved) + len(self.lost) + len(self.unsaved)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where a later run would keep no more, else the first trouble's exit code, an outage before others."""
+        codes = [error.exit_code for error in self.unsaved.values()]
+        return UnavailableError.exit_code if UnavailableError.exit_code in codes else next(iter(codes), 0)

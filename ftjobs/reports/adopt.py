@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ftjobs.ledger.adopted import Adopted
+from ftjobs.ledger.adopted import Adopted, Rescued
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import count, usd
 
@@ -13,7 +13,7 @@ _NAMED = 3
 _LOOK = "see them with: ftjobs status --all"
 
 
-def adopted_json(done: Adopted, *, sandbox: bool) -> dict[str, Any]:
+def adopted_json(done: Adopted, rescued: Rescued | None = None, *, sandbox: bool) -> dict[str, Any]:
     """Return `ftjobs.adopt/1`; what nobody knows is null."""
     return envelope(
         "adopt",
@@ -29,7 +29,8 @@ def adopted_json(done: Adopted, *, sandbox: bool) -> dict[str, Any]:
         billed_cost_usd=done.billed,
         unknown_billed_jobs=done.unknown_bills,
         job_ids=done.new,
-        notes=adopted_notes(done),
+        rescued=None if rescued is None else _rescued_json(rescued),
+        notes=[*adopted_notes(done), *(rescued_notes(rescued) if rescued else [])],
     )
 
 
@@ -49,6 +50,45 @@ def adopted_text(done: Adopted) -> str:
     if done.known:
         parts.append(f"{len(done.known):,} known already")
     return "\n".join([", ".join(parts), *([_LOOK] if done.new else [])])
+
+
+def rescued_text(done: Rescued) -> str:
+    """Return how many jobs were kept, and where."""
+    part = f", {len(done.lost):,} as far as the service still has them" if done.lost else ""
+    missing = len(done.unsaved) + done.skipped
+    later = f", {missing:,} not kept whole yet" if missing else ""
+    return f"kept {count(len(done.saved) + len(done.lost), 'job')} in {clean(str(done.directory))}{part}{later}"
+
+
+def rescued_notes(done: Rescued) -> list[str]:
+    """Return what was not kept, why, and whether running again helps."""
+    notes = []
+    if done.unsaved:
+        why = clean(next(iter(done.unsaved.values())).message)
+        notes.append(
+            f"{count(len(done.unsaved), 'job')} could not be kept whole "
+            f"({_some(list(map(clean, done.unsaved)))}): {why} "
+            "Run the same command again: only what is missing is fetched"
+        )
+    if done.skipped:
+        notes.append(f"{count(done.skipped, 'job')} more were not tried: the service does not answer")
+    if done.lost:
+        why = clean(next(iter(done.lost.values())))
+        notes.append(
+            f"the service no longer has everything of {count(len(done.lost), 'job')} "
+            f"({_some(list(map(clean, done.lost)))}): {why}"
+        )
+    return notes
+
+
+def _rescued_json(done: Rescued) -> dict[str, Any]:
+    return {
+        "directory": str(done.directory),
+        "saved": len(done.saved),
+        "lost_job_ids": list(done.lost),
+        "unsaved_job_ids": list(done.unsaved),
+        "skipped": done.skipped,
+    }
 
 
 def adopted_notes(done: Adopted) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -14,6 +14,7 @@ from ftjobs.ledger.adopted import Adopted
 from ftjobs.ledger.adopting import Asked, Known
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
+from ftjobs.provider.api import PAGE_LIMIT, Api, JobPage
 from ftjobs.workflows.adoption import rebuilt, told_key, told_submission
 from ftjobs.workflows.lookup import is_own, pages
 from ftjobs.workflows.session import Session
@@ -21,7 +22,37 @@ from ftjobs.workflows.settle import price_in_force, tell_settled
 
 log = get_logger(__name__)
 
-_AT_ONCE = 100  # as many as on a page of a list
+
+def listed(api: Api, *, since: datetime | None = None) -> Iterator[JobPage]:
+    """Yield the pages of all jobs, or what they hold of those created at `since` or later.
+
+    Lists come newest first: the first page without a job that is new enough is the last one that is read.
+    UnavailableError where a page cannot be believed.
+    """
+    for page in pages(api, skips_damaged=True):
+        wanted = tuple(job for job in page.jobs if since is None or job.created_at >= since)
+        yield replace(page, jobs=wanted)
+        if page.jobs and not wanted:
+            return
+
+
+def named(
+    api: Api, job_ids: Iterable[str], *, on_seen: Callable[[int], None] = lambda _seen: None
+) -> list[JobPage]:
+    """Return these jobs as if on pages; UsageError for one that the service does not have."""
+    found = []
+    for job_id in dict.fromkeys(job_ids):
+        job = api.retrieve_job(job_id)
+        if job is None:
+            raise UsageError(
+                "unknown_job",
+                f"The service has no job {job_id}; nothing was adopted.",
+                next_step="Check the id, and the account and project of the API key.",
+                job=job_id,
+            )
+        found.append(job)
+        on_seen(len(found))
+    return [JobPage(tuple(found[at : at + PAGE_LIMIT]), None) for at in range(0, len(found), PAGE_LIMIT)]
 
 
 @dataclass(slots=True)
@@ -43,45 +74,18 @@ class Adopter:
     def __post_init__(self) -> None:
         self._began = self.session.now()
 
-    def adopt_listed(self, *, since: datetime | None = None) -> None:
-        """Take in all jobs, or those created at `since` or later.
-
-        Lists come newest first: the first page without a job that is new enough is the last one that is read.
-        UnavailableError where a page cannot be believed.
-        """
-        for page in pages(self.session.api, skips_damaged=True):
+    def adopt(self, told: Iterable[JobPage]) -> None:
+        """Take in the jobs of these pages."""
+        for page in told:
             self.done.damaged += page.damaged
-            wanted = [job for job in page.jobs if since is None or job.created_at >= since]
-            self._take_in(wanted)
-            if page.jobs and not wanted:
-                return
-
-    def adopt_named(self, job_ids: Iterable[str]) -> None:
-        """Take in these jobs; UsageError, with nothing taken in, for one that the service does not have."""
-        found = []
-        for job_id in dict.fromkeys(job_ids):
-            found.append(self._retrieve(job_id))
-            self.on_seen(len(found))
-        for start in range(0, len(found), _AT_ONCE):
-            self._take_in(found[start : start + _AT_ONCE])
-
-    def _retrieve(self, job_id: str) -> Job:
-        job = self.session.api.retrieve_job(job_id)
-        if job is None:
-            raise UsageError(
-                "unknown_job",
-                f"The service has no job {job_id}; nothing was adopted.",
-                next_step="Check the id, and the account and project of the API key.",
-                job=job_id,
-            )
-        return job
+            self._take_in(page.jobs)
 
     def _take_in(self, told: Sequence[Job]) -> None:
         """Record what is new of these jobs, which the service told just now; some services repeat themselves."""
         session, found = self.session, list({job.id: job for job in told if job.id not in self._seen}.values())
-        named = [name for job in found if (name := told_submission(job))]
+        names = [name for job in found if (name := told_submission(job))]
         trails = session.ledger.adopt_many(
-            Asked(session.account, [job.id for job in found], named),
+            Asked(session.account, [job.id for job in found], names),
             partial(self._rebuild, found, shares_files=session.trusts_metadata),
             price_of=lambda submission: price_in_force(submission, self.prices, self.price_list),
             now=session.now(),
@@ -97,7 +101,7 @@ class Adopter:
 
     def _rebuild(self, found: Sequence[Job], known: Known, *, shares_files: bool) -> list[Submission]:
         """Return the submissions of the jobs that are new, the oldest job first; note the others."""
-        named, new = dict(known.named), list[Submission]()
+        by_name, new = dict(known.named), list[Submission]()
         for job in sorted(found, key=lambda job: job.created_at):
             if (account := known.accounts.get(job.id)) is not None:
                 (self.done.known if account == self.session.account else self.done.elsewhere).append(job.id)
@@ -106,15 +110,15 @@ class Adopter:
             ):
                 self.done.left[job.id] = owner.id
             else:
-                named_by_it = named.get(told_submission(job) or "")
+                namesake = by_name.get(told_submission(job) or "")
                 submission = rebuilt(
                     job,
-                    like=named_by_it if named_by_it and self._is_sibling(job, named_by_it) else None,
-                    keeps_id=named_by_it is None,
+                    like=namesake if namesake and self._is_sibling(job, namesake) else None,
+                    keeps_id=namesake is None,
                     session=self.session,
                     recorded_at=self._began,
                 )
-                named[submission.id] = submission
+                by_name[submission.id] = submission
                 new.append(submission)
         return new
 

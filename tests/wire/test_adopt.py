@@ -24,7 +24,7 @@ from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.pricing.prices import load_prices
 from ftjobs.provider.retrying import RetryPolicy
-from ftjobs.workflows.adopt import Adopter
+from ftjobs.workflows.adopt import Adopter, listed, named
 from ftjobs.workflows.adoption import metadata_of, strangers_key
 from ftjobs.workflows.lookup import CONTENT_KEY
 from ftjobs.workflows.session import Session
@@ -70,7 +70,7 @@ def adopter(session: Session) -> Adopter:
 
 def adopt_all(session: Session, since: datetime | None = None) -> Adopter:
     adopting = adopter(session)
-    adopting.adopt_listed(since=since)
+    adopting.adopt(listed(session.api, since=since))
     return adopting
 
 
@@ -129,8 +129,9 @@ def test_since_a_time_the_first_page_of_older_jobs_is_the_last_one(
 def test_named_jobs_are_asked_for_one_by_one_and_once(session: Sessions, httpx2_mock: respx.MockRouter) -> None:
     for job_id in ("ftjob-1", "ftjob-2"):
         httpx2_mock.get(f"{JOBS}/{job_id}").mock(return_value=httpx.Response(200, json=ended(job_id)))
-    adopting = adopter(session())
-    adopting.adopt_named(["ftjob-2", "ftjob-1", "ftjob-2"])
+    opened = session()
+    adopting = adopter(opened)
+    adopting.adopt(named(opened.api, ["ftjob-2", "ftjob-1", "ftjob-2"]))
     assert sorted(adopting.done.new) == ["ftjob-1", "ftjob-2"]
     assert len(httpx2_mock.calls) == 2
 
@@ -142,7 +143,7 @@ def test_a_named_job_that_the_service_has_not_is_named_and_nothing_is_adopted(
     httpx2_mock.get(f"{JOBS}/ftjob-2").mock(return_value=httpx.Response(404, json={"error": {"message": "no"}}))
     opened = session()
     with pytest.raises(UsageError, match="no job ftjob-2"):
-        adopter(opened).adopt_named(["ftjob-1", "ftjob-2"])
+        adopter(opened).adopt(named(opened.api, ["ftjob-1", "ftjob-2"]))
     assert opened.ledger.trails() == []
 
 

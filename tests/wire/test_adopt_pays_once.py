@@ -9,7 +9,7 @@ import pytest
 from ftjobs.errors import UnavailableError, UncertainError
 from ftjobs.ledger.store import Ledger
 from ftjobs.pricing.prices import load_prices
-from ftjobs.workflows.adopt import Adopter
+from ftjobs.workflows.adopt import Adopter, listed, named
 from ftjobs.workflows.resend import resend
 from ftjobs.workflows.submit import Order
 from tests.conftest import CREATE, Service
@@ -20,7 +20,7 @@ __all__ = ["machine", "order"]
 
 def adopt_all(user: Machine) -> Adopter:
     adopting = Adopter(user.session, load_prices(()), "openai")
-    adopting.adopt_listed()
+    adopting.adopt(listed(user.session.api))
     return adopting
 
 
@@ -49,7 +49,7 @@ def test_a_job_with_our_key_and_odd_metadata_answers_before_and_after_it_was_ado
     odd = {"model": MINI, "training_file": body["training_file"], "metadata": {"ftjobs_key": done.key}}
     service.settings(job_seconds=60)
     odd_id = service.call("POST", "/v1/fine_tuning/jobs", odd)["id"]
-    Adopter(user.session, load_prices(()), "openai").adopt_named([odd_id])
+    Adopter(user.session, load_prices(()), "openai").adopt(named(user.session.api, [odd_id]))
     assert user.ledger.holder(done.key) is None
     made = len(service.jobs())
     assert user.submit(order).reused
