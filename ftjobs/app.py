@@ -22,7 +22,6 @@ from ftjobs.provider.profiles import Profile, choose_profile, require_profile_na
 if TYPE_CHECKING:
     from ftjobs.dataset.cache import SurveyCache
     from ftjobs.ledger.budget import Limit
-    from ftjobs.ledger.entries import Trail
     from ftjobs.ledger.history import Past
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
@@ -168,18 +167,18 @@ class App:
             stack.callback(api.close)
             yield Session(api, self.ledger, self.ambient)
 
-    def sync(self, trails: Sequence[Trail]) -> None:
-        """Refresh these unsettled trails, account by account; one that cannot be asked does not hide another.
+    def sync(self, submission_ids: Sequence[str] = ()) -> None:
+        """Refresh these submissions, all that is unsettled where none is given, account by account.
 
-        The first failure is raised once every account was tried.
+        One that cannot be asked does not hide another. The first failure is raised once every account was tried.
         """
         from ftjobs.errors import FtjobsError
         from ftjobs.workflows.sync import sync
 
         failures: list[FtjobsError] = []
-        accounts = sorted({(trail.submission.profile, trail.submission.account) for trail in trails})
-        for name, account in accounts:
-            ours = [t for t in trails if (t.submission.profile, t.submission.account) == (name, account)]
+        unsettled = self.ledger.to_sync(submission_ids)
+        for name, account in sorted({(each.profile, each.account) for each in unsettled}):
+            ours = [each for each in unsettled if (each.profile, each.account) == (name, account)]
             try:
                 with self.session(self.profile_of(name, account)) as session:
                     sync(ours, session, prices=self.prices, price_list=self.settings.price_list)

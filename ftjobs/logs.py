@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -61,13 +62,27 @@ def storable(value: object) -> Any:
     Names stay, and so does what only resembles a key: short ones, as local servers take, stand in ids and words
     that are facts.
     """
+    return value if _is_storable(value) else _storable(value)
+
+
+def _is_storable(value: object) -> bool:
+    """Return whether there is nothing to change: one look at the whole text is a tenth of a walk through it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    keys = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in _secrets if len(secret) >= _SHORTEST_KEY]
+    return not (_SURROGATES.search(text) or any(key in text for key in keys))
+
+
+def _storable(value: object) -> Any:
     match value:
         case str():
             return _without_secrets(_mended(value), shortest=_SHORTEST_KEY)
         case Mapping():
-            return {_mended(key): storable(item) for key, item in value.items()}
+            return {_mended(key): _storable(item) for key, item in value.items()}
         case list():
-            return [storable(item) for item in value]
+            return [_storable(item) for item in value]
         case float() if not math.isfinite(value):
             return str(value)
         case _:

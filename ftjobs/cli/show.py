@@ -26,7 +26,7 @@ def show(
     (trail,) = app.ledger.trails([submission.id])
     if not trail.settled:
         try:
-            app.sync([trail])
+            app.sync([submission.id])
         except FtjobsError as error:
             # The trail itself needs no service, so a service that is away does not hide it.
             say(f"note: {error.message} This is what the ledger has.", given)

@@ -39,9 +39,6 @@ def status(
     app, given = open_app(ctx)
     chosen = _chosen(app, jobs)
     failure = _refresh(app, chosen)
-    if failure is not None and failure.code == "job_missing":
-        say(f"note: {failure.message}", given)
-        failure = None
     if given.json:
         _raise(failure)  # one object on stdout: what could not be asked is not shown as known
     trails = app.ledger.trails(chosen) if chosen or everything else _recent(app)
@@ -166,9 +163,8 @@ def _chosen(app: App, references: list[str] | None) -> list[str]:
 
 def _refresh(app: App, chosen: Sequence[str]) -> FtjobsError | None:
     """Sync the chosen, what is unsettled where none is; return what went wrong, to be told last."""
-    trails = app.ledger.trails(chosen) if chosen else app.ledger.unsettled()
     try:
-        app.sync([trail for trail in trails if trail.submission.job or not trail.voided])
+        app.sync(chosen)
     except FtjobsError as error:
         return error
     return None

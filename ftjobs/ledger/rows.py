@@ -21,12 +21,17 @@ def submission_of(row: Mapping[Any, Any]) -> Submission:
     try:
         return _submission_of(row)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise LedgerError(
-            "ledger_damaged",
-            f"The ledger's record of submission {row['id']} is damaged ({type(error).__name__}).",
-            next_step="Keep the file, and restore a backup: another program has written into it.",
-            submission_id=str(row["id"]),
-        ) from None
+        raise damaged(str(row["id"]), error) from None
+
+
+def damaged(submission_id: str, error: Exception) -> LedgerError:
+    """Return the error for a submission's record that cannot be read."""
+    return LedgerError(
+        "ledger_damaged",
+        f"The ledger's record of submission {submission_id} is damaged ({type(error).__name__}).",
+        next_step="Keep the file, and restore a backup: another program has written into it.",
+        submission_id=submission_id,
+    )
 
 
 def _submission_of(row: Mapping[Any, Any]) -> Submission:

@@ -26,7 +26,8 @@ from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
-from ftjobs.ledger.trails import has_echo, has_entry, has_job, select_submissions, select_trails
+from ftjobs.ledger.trails import has_echo, has_entry, select_submissions, select_trails
+from ftjobs.ledger.unsettled import Unsettled, is_unsettled, select_unsettled
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.periods import Period, month_of
 
@@ -240,8 +241,12 @@ class Ledger:
     def unsettled(self) -> list[Trail]:
         """Return what still needs the service: no bill yet and no void, unless a job turned up all the same."""
         with self._transaction(writes=False) as connection:
-            created_nothing = and_(has_entry("void"), ~has_job())
-            return select_trails(connection, and_(~has_entry(*BILLED_SIDE), ~created_nothing))
+            return select_trails(connection, is_unsettled())
+
+    def to_sync(self, references: Sequence[str] = ()) -> list[Unsettled]:
+        """Return what is to be asked of the service: these submissions, what is unsettled where none is given."""
+        with self._transaction(writes=False) as connection:
+            return select_unsettled(connection, references)
 
     def history(self, *, before: str | None = None) -> list[Trail]:
         """Return the last 200 trails that created something, before a submission id or until now; oldest first."""

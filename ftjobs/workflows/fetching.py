@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from typing import Any, Protocol
 
 from ftjobs.errors import FtjobsError, UnavailableError
 from ftjobs.jobs.job import Job
@@ -22,6 +24,22 @@ _AT_ONCE = 16
 _MOST_LANES = 4
 # What a service says to a cursor that it does not know.
 _BAD_CURSOR = {400, 404}
+
+
+class Known(Protocol):
+    """What must be known of a job to find it on the lists."""
+
+    @property
+    def id(self) -> str:
+        """Its id, which is a cursor too."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the service made it: lists are in this order, newest first."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Its metadata, as the service told it."""
 
 
 @dataclass(slots=True)
@@ -48,7 +66,7 @@ class _Lane:
     may_jump: bool = True
 
 
-def fetch(known: Iterable[Job], api: Api, *, mark: Mapping[str, str] | None) -> Iterator[Fetched]:
+def fetch(known: Iterable[Known], api: Api, *, mark: Mapping[str, str] | None) -> Iterator[Fetched]:
     """Yield what the service has of the known jobs, as it comes, until each was found or found missing.
 
     `mark` is the metadata by which the service can filter its lists, None where it is not known to keep any.
@@ -69,7 +87,7 @@ def fetch(known: Iterable[Job], api: Api, *, mark: Mapping[str, str] | None) -> 
 class _Fetching:
     """What is still waited for, newest first, the requests for it, and the trouble that makes them useless."""
 
-    def __init__(self, known: Iterable[Job], api: Api) -> None:
+    def __init__(self, known: Iterable[Known], api: Api) -> None:
         newest_first = sorted(known, key=lambda job: (job.created_at, job.id), reverse=True)
         self._waiting = {job.id: job for job in newest_first}
         self._known = frozenset(self._waiting)

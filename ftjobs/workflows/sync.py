@@ -8,10 +8,9 @@ from functools import partial
 from ftjobs.errors import FtjobsError, UncertainError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
-from ftjobs.jobs.submission import Submission
-from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.locks import submission_lock_if_free
 from ftjobs.ledger.sightings import PriceOf, Sighting
+from ftjobs.ledger.unsettled import Known, Unsettled
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
 from ftjobs.workflows.adoption import adopt
@@ -25,25 +24,26 @@ from ftjobs.workflows.submit import RESUME_WITHIN, expire
 log = get_logger(__name__)
 
 
-def sync(trails: Iterable[Trail], session: Session, *, prices: PriceBook, price_list: str) -> None:
-    """Bring these trails, all of the session's account, up to date: states, bills, twins and lost replies.
+def sync(unsettled: Iterable[Unsettled], session: Session, *, prices: PriceBook, price_list: str) -> None:
+    """Bring these, all of the session's account, up to date: states, bills, twins and lost replies.
 
     What comes is recorded and billed as it comes, so trouble with one job hides no other; what went wrong first
     is raised at the end: UnavailableError or RejectedError. That the service does not have a job is recorded.
     """
-    submissions = {trail.submission.id: trail.submission for trail in trails}
-    for submission in submissions.values():
-        if submission.job is None:
-            _look_after(submission.id, session)
-            current = session.ledger.get(submission.id)
-            settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
-    known = [submission.job for submission in submissions.values() if submission.job]
+    known: dict[str, Known] = {}
+    for each in unsettled:
+        if each.job is not None:
+            known[each.submission_id] = each.job
+            continue
+        _look_after(each.submission_id, session)
+        current = session.ledger.get(each.submission_id)
+        settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
     price_of = partial(billing_price, prices=prices, price_list=price_list)
     failures: list[FtjobsError] = []
-    for fetched in fetch(known, session.api, mark=MARK if known and session.trusts_metadata else None):
+    for fetched in fetch(known.values(), session.api, mark=MARK if known and session.trusts_metadata else None):
         failures.extend(fetched.failures)
         _record(fetched, session, price_of)
-        _take_in_twins(fetched.others, submissions, session)
+        _take_in_twins(fetched.others, known, session)
     if failures:
         raise failures[0]
 
@@ -83,10 +83,10 @@ def _record(fetched: Fetched, session: Session, price_of: PriceOf) -> None:
         log.info("jobs.missing", job_ids=fetched.missing)
 
 
-def _take_in_twins(jobs: Iterable[Job], submissions: Mapping[str, Submission], session: Session) -> None:
+def _take_in_twins(others: Iterable[Job], known: Mapping[str, Known], session: Session) -> None:
     """Adopt jobs that one of our submissions created beside the one that is recorded; leave others alone."""
-    for job in jobs:
-        owner = submissions.get(job.metadata.get(SUBMISSION, ""))
-        if owner is not None and session.ledger.owner_of(job.id) is None:
-            log.warning("job.twin_found", job_id=job.id, submission_id=owner.id)
-            adopt(job, like=owner, session=session)
+    for job in others:
+        submission_id = job.metadata.get(SUBMISSION, "")
+        if submission_id in known and session.ledger.owner_of(job.id) is None:
+            log.warning("job.twin_found", job_id=job.id, submission_id=submission_id)
+            adopt(job, like=session.ledger.get(submission_id), session=session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.jobs.spec import derive_seed
 from ftjobs.jobs.submission import new_id
+from ftjobs.logs import _storable, storable
 from ftjobs.models.shutdowns import parse_shutdown_date
 from ftjobs.provider.api import JobPage, RemoteFile, _file, _page
 from ftjobs.provider.outcomes import (
@@ -139,16 +141,39 @@ def test_a_job_is_whole_or_a_value_error(raw: object) -> None:
     assert all(isinstance(value, str) for value in job.metadata.values())
 
 
-@patient
-@given(pages, st.none() | ids)
-def test_a_page_is_all_that_it_says_or_a_value_error(body: Any, after: str | None) -> None:
+def is_job(raw: Any) -> bool:
     try:
-        page = _page(body, after)
+        parse_job(raw)
+    except ValueError:
+        return False
+    return True
+
+
+@patient
+@given(anything)
+@example({"a key of more than sixteen": ["a key of more than sixteen", "a\ud800b"]})
+@example(['a "key" of\nmore than sixteen', 'it\'s a "key" of\nmore than sixteen.'])
+@example([float("nan"), {"\ud800": 1}])
+def test_a_quick_look_at_what_may_be_kept_sees_all_that_a_walk_through_it_changes(value: Any) -> None:
+    secrets = {"a key of more than sixteen", 'a "key" of\nmore than sixteen', "short"}
+    with patch("ftjobs.logs._secrets", secrets):
+        kept, walked = storable(value), _storable(value)
+    assert repr(kept) == repr(walked)
+
+
+@patient
+@given(pages, st.none() | ids, st.booleans())
+def test_a_page_is_all_that_it_says_or_a_value_error(body: Any, after: str | None, skips_damaged: bool) -> None:
+    try:
+        page = _page(body, after, skips_damaged=skips_damaged)
     except ValueError:
         return
     assert isinstance(page, JobPage)
     assert body["object"] == "list"
-    assert [job.id for job in page.jobs] == [raw["id"] for raw in body["data"]]
+    readable = [raw for raw in body["data"] if is_job(raw)]
+    assert [job.id for job in page.jobs] == [raw["id"] for raw in readable]
+    assert page.damaged == len(body["data"]) - len(readable)
+    assert skips_damaged or page.damaged == 0
     if page.after is None:
         assert body["has_more"] is False
     else:

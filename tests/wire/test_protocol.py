@@ -66,7 +66,7 @@ class Machine:
 
     def sync(self) -> None:
         prices = load_prices(())
-        sync(self.ledger.unsettled(), self.session, prices=prices, price_list="openai")
+        sync(self.ledger.to_sync(), self.session, prices=prices, price_list="openai")
 
 
 MakeMachine = Callable[..., Machine]
