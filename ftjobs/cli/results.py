@@ -89,10 +89,11 @@ def _save(
     from ftjobs.workflows.results import save_results, stem_of
     from ftjobs.workflows.sync import sync
 
-    (trail,) = app.ledger.trails([submission.id])
     with app.session(profile) as session:
         try:
-            sync([trail], session, prices=app.prices, price_list=app.settings.price_list)
+            sync(
+                app.ledger.to_sync([submission.id]), session, prices=app.prices, price_list=app.settings.price_list
+            )
         except RejectedError as error:
             if error.code != "job_missing":
                 raise
