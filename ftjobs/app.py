@@ -172,11 +172,13 @@ class App:
 
         One that cannot be asked does not hide another. The first failure is raised once every account was tried.
         """
+        unsettled = self.ledger.to_sync(submission_ids)
+        if not unsettled:
+            return
         from ftjobs.errors import FtjobsError
         from ftjobs.workflows.sync import sync
 
         failures: list[FtjobsError] = []
-        unsettled = self.ledger.to_sync(submission_ids)
         for name, account in sorted({(each.profile, each.account) for each in unsettled}):
             ours = [each for each in unsettled if (each.profile, each.account) == (name, account)]
             try:

@@ -50,7 +50,8 @@ class Quote:
     def __post_init__(self) -> None:
         ranges = (self.dataset_tokens, self.epochs, self.estimated_tokens)
         least = min(self.examples, self.usd_per_1m.nano, *(each.low for each in ranges))
-        most = max(self.examples, self.usd_per_1m.nano, self.cost.high.nano, *(each.high for each in ranges))
+        high_cost = self.usd_per_1m.cost(self.estimated_tokens.high)
+        most = max(self.examples, self.usd_per_1m.nano, high_cost.nano, *(each.high for each in ranges))
         if least < 0 or most > _LARGEST or self.usd_per_1m > _DEAREST:
             raise ValueError("a quote's numbers must be at least 0 and fit 63 bits, in a bill too")
         if not _LIST_NAME.fullmatch(self.price_list):
@@ -98,7 +99,7 @@ class Quote:
                 estimated_tokens=_range(row["estimated_tokens"]),
                 usd_per_1m=UsdPer1M.parse(row["usd_per_1m"]),
                 price_list=row["list"],
-                price_source="".join(filter(str.isprintable, _str(row.get("source", "")))),
+                price_source=_printable(_str(row.get("source", ""))),
                 effective_from=None if row["from"] is None else date.fromisoformat(row["from"]),
                 estimated_on=date.fromisoformat(row["on"]),
                 examples=_int(row["examples"]),
@@ -125,6 +126,10 @@ def _str(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def _range(value: object) -> Range[int]:

@@ -16,6 +16,8 @@ from ftjobs.ledger.rows import entry_row
 from ftjobs.ledger.tables import entries, jobs, submissions
 from ftjobs.ledger.trails import select_submissions, select_trails
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 PriceOf = Callable[[Submission], BillingPrice | None]
 
 
@@ -105,7 +107,7 @@ def _write(connection: Connection, changed: Mapping[str, Job], now: datetime) ->
 
 
 def _text(job: Job) -> str:
-    return json.dumps(job.raw, sort_keys=True)
+    return _encode(job.raw)
 
 
 def free_key(connection: Connection, submission_id: str) -> None:

@@ -64,7 +64,7 @@ def select_submissions(
         query = query.where(where)
     order = (submissions.c.recorded_at, submissions.c.id)
     query = query.order_by(*(column.desc() for column in order)) if newest_first else query.order_by(*order)
-    return [submission_of(row) for row in connection.execute(query).mappings()]
+    return [submission_of(row) for row in connection.execute(query).mappings().all()]
 
 
 def select_trails(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Trail]:
@@ -73,7 +73,7 @@ def select_trails(connection: Connection, where: ColumnElement[bool] | None = No
     query = select(entries).join(submissions)
     if where is not None:
         query = query.where(where)
-    for row in connection.execute(query.order_by(entries.c.id)).mappings():
+    for row in connection.execute(query.order_by(entries.c.id)).mappings().all():
         entry = entry_of(row)
         trail = found[entry.submission_id]
         found[entry.submission_id] = replace(trail, entries=(*trail.entries, entry))

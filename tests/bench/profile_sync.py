@@ -23,4 +23,6 @@ if __name__ == "__main__":
         side = Ours(Bench(Path(folder)), address, ledger, world).command("status", "--json", name="status")
         args = (sys.executable, "-m", "cProfile", "-o", str(found), *side.args[1:])
         timed(Command(side.name, args, side.env, before=side.before))
-        pstats.Stats(str(found)).sort_stats("tottime").print_stats(40)
+        pstats.Stats(str(found)).sort_stats("tottime").print_stats(40).sort_stats("cumtime").print_stats(
+            "ftjobs", 40
+        )

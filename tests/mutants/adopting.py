@@ -100,8 +100,8 @@ ADOPTING = (
         '_metadata(raw).get("ftjobs_submission") == own_id',
         '"ftjobs_submission" in raw',
         (
-            f"{_ECHO}[in another text]",
-            f"{_ECHO}[another id]",
+            f"{_ECHO}[sqlite-in another text]",
+            f"{_ECHO}[sqlite-another id]",
         ),
     ),
     Mutant(

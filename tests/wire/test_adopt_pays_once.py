@@ -44,16 +44,20 @@ def test_a_job_with_our_key_and_odd_metadata_answers_before_and_after_it_was_ado
     machine: MakeMachine, service: Service, order: Order
 ) -> None:
     user = machine("user")
+    service.settings(job_seconds=0, fail_jobs=True)
     done = machine("first").submit(order).submission
     body = service.call("GET", f"/v1/fine_tuning/jobs/{done.job.id if done.job else ''}")
+    assert body["status"] == "failed"
     odd = {"model": MINI, "training_file": body["training_file"], "metadata": {"ftjobs_key": done.key}}
-    service.settings(job_seconds=60)
+    service.settings(job_seconds=60, fail_jobs=False)
     odd_id = service.call("POST", "/v1/fine_tuning/jobs", odd)["id"]
     Adopter(user.session, load_prices(()), "openai").adopt(named(user.session.api, [odd_id]))
     assert user.ledger.holder(done.key) is None
     made = len(service.jobs())
-    assert user.submit(order).reused
-    assert user.submit(order).reused
+    for _ in range(2):
+        again = user.submit(order)
+        assert again.submission.job is not None
+        assert (again.reused, again.submission.job.id) == (True, odd_id)
     assert len(service.jobs()) == made
 
 
