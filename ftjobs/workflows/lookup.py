@@ -41,19 +41,18 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
         jobs.update((job.id, job) for job in _listed(session.api, {KEY: submission.key}))
     if everywhere or not session.trusts_metadata:
         jobs.update((job.id, job) for job in _listed(session.api, None))
-    owners = {job_id: session.ledger.owner_of(job_id) for job_id in jobs}
+    shares_files, owner_of = session.trusts_metadata, session.ledger.owner_of
     own = [
         job
         for job in jobs.values()
-        if owners[job.id] in {None, submission.id}
-        and is_own(job, submission, shares_files=session.trusts_metadata)
+        if is_own(job, submission, shares_files=shares_files) and owner_of(job.id) in {None, submission.id}
     ]
     hits = [
         job
         for job in jobs.values()
         if job not in own and job.metadata.get(KEY) == submission.key and not job.failed
     ]
-    same = [job for job in hits if _may_share(owners[job.id], submission, session)]
+    same = [job for job in hits if _may_share(owner_of(job.id), submission, session)]
     return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)))
 
 

@@ -100,7 +100,7 @@ ADOPTING = (
         '_metadata(raw).get("ftjobs_submission") == own_id',
         '"ftjobs_submission" in raw',
         (
-            f"{_ECHO}[sqlite-in another text]",
+            f"{_ECHO}[sqlite-in another field]",
             f"{_ECHO}[sqlite-another id]",
         ),
     ),

@@ -161,6 +161,18 @@ def test_a_page_that_lies_leaves_what_was_committed_before(
     assert (done.new, sorted(done.known)) == (["ftjob-0"], ["ftjob-1", "ftjob-2"])
 
 
+def test_what_cannot_be_read_is_counted_and_hides_no_other(
+    session: Sessions, httpx2_mock: respx.MockRouter
+) -> None:
+    serve(
+        httpx2_mock,
+        page_of({"object": "fine_tuning.job", "id": "ftjob-9"}, ended("ftjob-2"), more=True),
+        page_of(ended("ftjob-1"), {"object": "a thing of 2028"}),
+    )
+    done = adopt_all(session()).done
+    assert (sorted(done.new), done.damaged) == (["ftjob-1", "ftjob-2"], 2)
+
+
 def test_a_service_that_repeats_itself_is_counted_once(session: Sessions, httpx2_mock: respx.MockRouter) -> None:
     twice = ended("ftjob-2")
     serve(httpx2_mock, page_of(twice, twice, ended("ftjob-1"), more=True), page_of(twice, ended("ftjob-0")))
