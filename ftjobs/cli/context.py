@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from ftjobs import logs
-from ftjobs.cli.options import QUIET, Globals, globals_of
+from ftjobs.cli.options import QUIET, Globals, encodable, globals_of
 from ftjobs.logs import scrub_text
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+    from ftjobs.reports.chart import Marks
 
 log = logs.get_logger(__name__)
 
@@ -32,6 +33,8 @@ class Progressing(Protocol):
 
 _BAR_FROM_BYTES = 4 * 1024 * 1024
 STDIN = "-"
+# Terminals whose fonts have no braille.
+_NO_BRAILLE = frozenset({"dumb", "linux"})
 
 
 def open_app(ctx: typer.Context, **flags: object) -> tuple[App, Globals]:
@@ -57,6 +60,14 @@ def say(text: str, given: Globals) -> None:
 def width() -> int | None:
     """Return the terminal's width in cells, None where stdout is none: then nothing gives way."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def chart_marks() -> Marks:
+    """Return what a chart is drawn with here: braille where the output can hold and show it, else ASCII."""
+    from ftjobs.reports.chart import ASCII, FINE
+
+    shows = os.environ.get("TERM") not in _NO_BRAILLE and encodable("⣿○●│┤└─⠒", sys.stdout)
+    return FINE if shows else ASCII
 
 
 def can_ask() -> bool:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjobs.cli.context import open_app, say, width
-from ftjobs.cli.options import Globals, encodable, print_json
+from ftjobs.cli.context import chart_marks, open_app, say, width
+from ftjobs.cli.options import Globals, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError, RejectedError, UsageError
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+    from ftjobs.jobs.curve import Curve
     from ftjobs.jobs.job import Job
     from ftjobs.jobs.submission import Submission
     from ftjobs.provider.profiles import Profile
-    from ftjobs.reports.chart import Marks
     from ftjobs.reports.results import Results
     from ftjobs.workflows.results import Saved
 
 JOB_FAILED = 6
-_NO_BRAILLE = {"dumb", "linux"}
 
 
 def results(
@@ -63,14 +62,6 @@ def results(
     return failure.exit_code if failure else JOB_FAILED if told.job.failed else 0
 
 
-def chart_marks() -> Marks:
-    """Return what a chart is drawn with here: braille where the output can hold and show it, else ASCII."""
-    from ftjobs.reports.chart import ASCII, FINE
-
-    shows = os.environ.get("TERM") not in _NO_BRAILLE and encodable("⣿○●│┤└─⠒", sys.stdout)
-    return FINE if shows else ASCII
-
-
 def _require_job(submission: Submission) -> None:
     if submission.job is None:
         raise UsageError(
@@ -85,7 +76,6 @@ def _save(
     app: App, given: Globals, submission: Submission, profile: Profile, *, output: str | None, force: bool
 ) -> tuple[Submission, Saved]:
     """Refresh the job, keep what it left, and return both."""
-    from ftjobs.reports.picture import loss_pictures
     from ftjobs.workflows.results import save_results, stem_of
     from ftjobs.workflows.sync import sync
 
@@ -101,8 +91,18 @@ def _save(
         current = session.ledger.get(submission.id)
         job = _job_of(current)
         folder = Path(output) if output is not None else Path(f"{stem_of(job.id)}-results")
-        saved = save_results(job, session.api, folder, force=force, draw=lambda curve: loss_pictures(curve, job))
+        saved = save_results(job, session.api, folder, force=force, draw=lambda curve: _draw(curve, job, given))
     return current, saved
+
+
+def _draw(curve: Curve, job: Job, given: Globals) -> Mapping[str, bytes]:
+    from ftjobs.reports.picture import loss_pictures
+
+    try:
+        return loss_pictures(curve, job)
+    except ValueError as error:
+        say(f"note: no picture of the loss could be drawn: {error}", given)
+        return {}
 
 
 def _told(submission: Submission, saved: Saved, profile: Profile) -> Results:

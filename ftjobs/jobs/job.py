@@ -26,8 +26,8 @@ class Job:
     """The fields that ftjobs reads of an API job object; `raw` is the whole object.
 
     `trained_tokens` is the service's billable total, None until it tells (and for good where it never does).
-    `n_epochs` is None where the service does not say a number. `error_param` is what the error is about, in the
-    service's word; `result_files` are the ids of the files that it left.
+    `n_epochs` is None where the service does not say a number. `error_param` and `error_line` are what the
+    error is about, in the service's words; `result_files` are the ids of the files that it left.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Job:
     metadata: Mapping[str, str]
     raw: Mapping[str, Any]
     error_param: str | None = None
+    error_line: int | None = None
     result_files: tuple[str, ...] = ()
 
     @property
@@ -91,6 +92,7 @@ def parse_job(raw: object) -> Job:
         metadata={key: value for key, value in metadata.items() if isinstance(value, str)},
         raw=raw,
         error_param=_text(error.get("param")),
+        error_line=_whole(error.get("line")),
         result_files=_file_ids(raw.get("result_files")),
     )
 

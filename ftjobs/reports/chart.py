@@ -14,6 +14,7 @@ WIDTH = 72
 _NARROWEST, _WIDEST = 30, 100
 # Beyond these a number is no loss and no step, and would bend the axis until nothing else is seen.
 _MOST_LOSS, _MOST_STEP = 1e6, 10**9
+_CELLS_A_MARK = 4
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
 
@@ -38,7 +39,7 @@ ASCII = Marks("*", "o", "@", "|", "+", "+", "-", fine=False)
 
 def has_losses(curve: Curve) -> bool:
     """Return whether there is something to draw."""
-    return any(_series(curve, name) for name in ("train_loss", "valid_loss"))
+    return any(series(curve, name) for name in ("train_loss", "valid_loss"))
 
 
 def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Marks = FINE) -> list[str]:
@@ -47,7 +48,7 @@ def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Mark
     It takes at most `width` cells (None: 72) as far as it can be read so. Training and validation differ by their
     marks; where many steps share a column, it shows their mean.
     """
-    train, valid = _series(curve, "train_loss"), _series(curve, "valid_loss")
+    train, valid = series(curve, "train_loss"), series(curve, "valid_loss")
     if not train and not valid:
         return []
     every = [*train, *valid]
@@ -87,7 +88,9 @@ class _Scale:
         return round(share * (size - 1))
 
 
-def _series(curve: Curve, name: str) -> list[tuple[int, float]]:
+def series(curve: Curve, name: str) -> list[tuple[int, float]]:
+    """Return the credible losses of this name by step."""
+
     def credible(point: Point) -> bool:
         loss = getattr(point, name)
         return loss is not None and abs(loss) <= _MOST_LOSS and point.step <= _MOST_STEP
@@ -138,7 +141,9 @@ def _cells(
     cells = [[" "] * columns for _ in range(height)]
     for (row, column), pattern in drawn.items():
         cells[row][column] = chr(_BRAILLE + pattern) if marks.fine else marks.train
-    for x, y in _means(valid, place, columns, height):
+    marked = _means(valid, place, columns, height)
+    stride = -(-len(marked) * _CELLS_A_MARK // columns) or 1  # a mark in every cell would hide the line
+    for x, y in marked[::-1][::stride]:
         cells[y][x] = marks.both if (y, x) in drawn else marks.valid
     return cells
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from ftjobs.jobs.curve import Curve
 from ftjobs.jobs.job import Job
+from ftjobs.reports.chart import series
 from ftjobs.reports.envelope import clean
 
 NEEDS_EXTRA = "no picture of the loss was drawn: pip install 'ftjobs[report]' adds them"
 
-_VEGA_LITE = "5.21"
 _SCALE = 2.0
 _MOST_POINTS = 2_000
 _NAMES = {"train_loss": "training", "valid_loss": "validation"}
@@ -28,7 +28,10 @@ def can_draw() -> bool:
 
 
 def loss_pictures(curve: Curve, job: Job) -> Mapping[str, bytes]:
-    """Return an SVG and a PNG of the loss by file name extension, none without a loss or without the drawer."""
+    """Return an SVG and a PNG of the loss by file name extension, none without a loss or without the drawer.
+
+    ValueError where the drawer fails.
+    """
     chart = loss_spec(curve, job)
     if chart is None or not can_draw():
         return {}
@@ -36,8 +39,8 @@ def loss_pictures(curve: Curve, job: Job) -> Mapping[str, bytes]:
 
     told = json.dumps(chart)
     nowhere: list[str] = []  # nothing is fetched: the data is inside, and so are the fonts
-    svg = vl_convert.vegalite_to_svg(told, vl_version=_VEGA_LITE, allowed_base_urls=nowhere)
-    png = vl_convert.vegalite_to_png(told, vl_version=_VEGA_LITE, scale=_SCALE, allowed_base_urls=nowhere)
+    svg = vl_convert.vegalite_to_svg(told, allowed_base_urls=nowhere)
+    png = vl_convert.vegalite_to_png(told, scale=_SCALE, allowed_base_urls=nowhere)
     return {"svg": svg.encode(), "png": png}
 
 
@@ -59,7 +62,7 @@ def loss_spec(curve: Curve, job: Job) -> dict[str, Any] | None:
     loss = {"field": "loss", "type": "quantitative", "title": "loss", "scale": {"zero": False}}
     marked = {"shape": "circle", "filled": True, "size": 60, "opacity": 1}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": "white",
         "width": 720,
         "height": 360,
@@ -110,17 +113,10 @@ def loss_spec(curve: Curve, job: Job) -> dict[str, Any] | None:
 def _rows(curve: Curve) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for field, name in _NAMES.items():
-        told = [(point.step, getattr(point, field)) for point in curve.points if _is_credible(point.step)]
-        known = [(step, loss) for step, loss in told if loss is not None and abs(loss) <= 1e6]
-        rows += [
-            {"step": step, "loss": loss, "series": name, "alone": len(known) == 1}
-            for step, loss in _thinned(known)
-        ]
+        known = series(curve, field)
+        alone = len(known) == 1
+        rows += [{"step": step, "loss": loss, "series": name, "alone": alone} for step, loss in _thinned(known)]
     return rows
-
-
-def _is_credible(step: int) -> bool:
-    return step <= 10**9
 
 
 def _thinned(known: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:

@@ -86,19 +86,26 @@ def results_text(results: Results, *, width: int | None, marks: Marks) -> str:
     """Return the model, the files, the chart of the loss and the program to try the model with."""
     sections: list[Sequence[str]] = [_head(results)]
     if results.files:
-        size = max(len(file.path.name) for file in results.files)
-        files = [
-            f"  {file.path.name:{size}}  {_KINDS.get(file.kind, file.kind)}, {count(file.size, 'byte')}"
-            f"{'' if file.is_new else ', already there'}"
-            for file in results.files
-        ]
-        sections.append([f"in {clean(str(results.directory))}:", *files])
+        sections.append([f"in {clean(str(results.directory))}:", *_file_lines(results.files, width=width)])
     if chart := loss_chart(results.curve, width=width, marks=marks):
         sections.append(chart)
     if results.snippet is not None:
         sections.append(["Test it before deploying: save this as try.py, and put your own prompts in."])
         sections.append(results.snippet.splitlines())
     return "\n\n".join("\n".join(lines) for lines in sections)
+
+
+def _file_lines(files: Sequence[ResultLine], *, width: int | None) -> list[str]:
+    size = max(len(file.path.name) for file in files)
+    told = [(file.path.name, f"{_KINDS.get(file.kind, file.kind)}, {_size(file)}") for file in files]
+    wide = [f"  {name:{size}}  {what}" for name, what in told]
+    if width is None or max(map(len, wide)) <= width:
+        return wide
+    return [line for name, what in told for line in (f"  {name}", f"    {what}")]
+
+
+def _size(file: ResultLine) -> str:
+    return f"{count(file.size, 'byte')}{'' if file.is_new else ', already there'}"
 
 
 def _head(results: Results) -> list[str]:

@@ -10,7 +10,7 @@ OPENAI_KEY = "OPENAI_API_KEY"
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 
 _CHAT = '''\
-"""Asks the fine-tuned model and its base the same question. Needs: pip install openai"""
+"""Asks a fine-tuned model and its base the same. Needs: pip install openai"""
 import os
 
 from openai import OpenAI
@@ -26,13 +26,18 @@ client = OpenAI(
     api_key=os.environ[KEY],
     base_url=URL,
 )
-messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": PROMPT}]
+messages = [
+    {"role": "system", "content": SYSTEM},
+    {"role": "user", "content": PROMPT},
+]
 for name, model in MODELS.items():
-    reply = client.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=500)
+    reply = client.chat.completions.create(
+        model=model, messages=messages, temperature=0, max_tokens=500
+    )
     print(f"--- {name}: {model}")
     print(reply.choices[0].message.content)
-    if reply.usage:
-        print(f"({reply.usage.prompt_tokens} prompt tokens, {reply.usage.completion_tokens} completion tokens)")
+    if used := reply.usage:
+        print(f"({used.prompt_tokens} prompt, {used.completion_tokens} completion tokens)")
 '''
 
 

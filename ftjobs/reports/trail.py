@@ -1,4 +1,4 @@
-"""One job's whole trail on one screen."""
+"""One job's whole trail on one screen, put together from its parts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from ftjobs.jobs.story import Story
 from ftjobs.ledger.entries import Entry
 from ftjobs.ledger.month import Line
 from ftjobs.periods import iso
 from ftjobs.reports.bridge import bridge_lines
-from ftjobs.reports.envelope import clean, envelope
+from ftjobs.reports.chart import FINE, Marks, loss_chart
+from ftjobs.reports.checkpoints import checkpoints_json, checkpoints_text
+from ftjobs.reports.envelope import envelope
 from ftjobs.reports.estimate import quote_text, recorded_estimate_json
+from ftjobs.reports.events import event_lines, events_json
+from ftjobs.reports.facts import fact_lines, hanging
+from ftjobs.reports.failure import failure_json, failure_lines
 from ftjobs.reports.jobs import Unusual, job_json, variance_pct
 from ftjobs.reports.numbers import UNKNOWN, count, usd
+from ftjobs.reports.results import curve_json
 from ftjobs.reports.table import Column, table
+from ftjobs.reports.timeline import timeline_json, timeline_lines
+
+_CHART_HEIGHT = 7
 
 _ENTRY_COLUMNS = (
     Column("WHEN (UTC)"),
@@ -27,8 +37,11 @@ _ENTRY_COLUMNS = (
 )
 
 
-def trail_json(line: Line, *, unusual: Unusual | None = None, sandbox: bool) -> dict[str, Any]:
-    """Return `ftjobs.job/1`: the job as in every list, what was asked for, the estimate and every entry."""
+def trail_json(line: Line, story: Story, *, unusual: Unusual | None = None, sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.job/1`: the job as in every list, what was asked for, how it went, and every entry.
+
+    What the service could not be asked about is null.
+    """
     submission, spec = line.submission, line.submission.spec
     return envelope(
         "job",
@@ -52,6 +65,12 @@ def trail_json(line: Line, *, unusual: Unusual | None = None, sandbox: bool) -> 
         },
         estimate=recorded_estimate_json(submission),
         entries=[_entry_json(entry) for entry in line.trail.entries],
+        failure=failure_json(line),
+        timeline=timeline_json(line, story),
+        curve=curve_json(story.curve) if story.events is not None else None,
+        checkpoints=checkpoints_json(story.checkpoints),
+        events=events_json(story.events),
+        has_all_events=story.has_all_events,
     )
 
 
@@ -71,29 +90,43 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     }
 
 
-def trail_text(line: Line, *, unusual: Unusual | None = None, width: int | None) -> str:
-    """Return what was asked for, when what happened, what it was estimated and billed at, and why they differ."""
-    facts = [
-        *_about_job(line),
-        *_about_files(line),
-        *_about_times(line),
-        ("estimate", quote_text(line.submission.quote)),
-    ]
-    size = max(len(name) for name, _ in facts)
-    return "\n".join(
+def trail_text(
+    line: Line,
+    story: Story,
+    *,
+    unusual: Unusual | None = None,
+    created: Sequence[datetime] = (),
+    now: datetime | None = None,
+    with_events: bool = False,
+    width: int | None,
+    marks: Marks = FINE,
+) -> str:
+    """Return a job's whole trail: what was asked for, how it went, what it was estimated and billed at, and why.
+
+    `created` and `now` are for a daily limit (`failure_lines`).
+    """
+    facts = [*_about_job(line), *_about_files(line), *_about_price(line)]
+    notes = (unusual or {}).get(line.submission.id, ())
+    bridge = bridge_lines(line.bridge) if line.bridge else []
+    sections = [
+        fact_lines(facts, width=width),
+        failure_lines(line, created=created, now=now, width=width),
+        ["timeline (UTC)", *timeline_lines(line, story)],
+        loss_chart(story.curve, width=width, height=_CHART_HEIGHT, marks=marks),
+        [checkpoints_text(story.checkpoints, width=width)] if story.checkpoints else [],
         [
-            *(f"{name:{size}}  {clean(text)}" for name, text in facts),
-            *_about_error(line),
-            "",
             table(_ENTRY_COLUMNS, [_entry_row(entry) for entry in line.trail.entries], width=width)
             if line.trail.entries
-            else "no entries",
-            "",
-            _outcome(line),
-            *(bridge_lines(line.bridge) if line.bridge else []),
-            *(f"note: {note}" for note in (unusual or {}).get(line.submission.id, ())),
-        ]
-    )
+            else "no entries"
+        ],
+        [
+            *hanging("", _outcome(line), width=width),
+            *(each for told in bridge for each in hanging("", told, width=width)),
+            *(each for note in notes for each in hanging("note: ", note, width=width)),
+        ],
+        event_lines(story.events, width=width) if with_events and story.events else [],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
 def _about_job(line: Line) -> Iterator[tuple[str, str]]:
@@ -143,26 +176,12 @@ def _about_files(line: Line) -> Iterator[tuple[str, str]]:
         yield "validation file", f"{name}, sha256 {spec.validation_sha256[:16]}"
 
 
-def _about_times(line: Line) -> Iterator[tuple[str, str]]:
-    submission, job = line.submission, line.submission.job
-    times: Sequence[tuple[str, datetime | None]] = (
-        ("recorded", submission.recorded_at),
-        ("created", job.created_at if job else None),
-        ("finished", job.finished_at if job else None),
-        ("expected to finish", job.estimated_finish if job and not job.ended else None),
-    )
-    for name, instant in times:
-        if instant is not None:
-            yield name, iso(instant)
-
-
-def _about_error(line: Line) -> list[str]:
-    job = line.submission.job
-    if job and job.error_code:
-        return [clean(f"error: {job.error_code}: {job.error_message or 'the service says no more'}")]
-    if line.submission.error_message:
-        return [clean(f"error: {line.submission.error_message}")]
-    return []
+def _about_price(line: Line) -> Iterator[tuple[str, str]]:
+    quote = line.submission.quote
+    yield "estimate", quote_text(quote)
+    if quote is not None:
+        since = f", from {quote.effective_from}" if quote.effective_from else ""
+        yield "price source", f"{quote.price_source}{since}; as of {quote.estimated_on}"
 
 
 def _entry_row(entry: Entry) -> list[str]:

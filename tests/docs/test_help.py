@@ -44,7 +44,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "status": ({"JOB"}, {"--all"}),
     "watch": ({"JOB"}, {"--timeout"}),
-    "show": ({"JOB"}, set()),
+    "show": ({"JOB"}, {"--events"}),
     "cancel": ({"JOB"}, {"-y", "--yes"}),
     "results": ({"JOB"}, {"-o", "--output", "--force"}),
     "adopt": ({"JOB"}, {"--all", "--since", "--save-results"}),

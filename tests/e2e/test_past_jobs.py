@@ -73,7 +73,7 @@ def test_show_is_the_whole_trail_of_one_job(inside: Callable[..., Run], training
     assert facts["job"].endswith("(succeeded)")
     assert facts["model"] == "gpt-4o-mini-2024-07-18 (gpt-4o-mini), supervised"
     assert facts["again"] == "n4"
-    assert {"submission", "parameters", "training file", "created", "finished", "estimate"} <= facts.keys()
+    assert {"submission", "parameters", "training file", "estimate", "price source"} <= facts.keys()
     assert any(line.startswith("billed $") and "variance -" in line for line in lines)
     assert any(line.startswith("variance by epochs $0.00, token count -$") for line in lines)
 

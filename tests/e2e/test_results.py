@@ -25,6 +25,12 @@ def job_id(service: Service, inside: Inside, training_file: Path) -> str:
     return found
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave pictures out, as without the extra: a test of something else need not wait for them."""
+    monkeypatch.setattr("ftjobs.reports.picture.can_draw", lambda: False)
+
+
 def kept(person: Person, folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (person.home / folder).iterdir()}
 
@@ -48,7 +54,7 @@ def test_results_are_kept_drawn_and_tried(inside: Inside, person: Person, job_id
     assert kept(person, f"{job_id}-results") == files
 
 
-@pytest.mark.usefixtures("job_id")
+@pytest.mark.usefixtures("job_id", "undrawn")
 def test_the_printed_program_runs_as_it_is_and_holds_no_key(
     inside: Inside, person: Person, service: Service
 ) -> None:
@@ -69,7 +75,7 @@ def test_the_printed_program_runs_as_it_is_and_holds_no_key(
     lines = ran.stdout.splitlines()
     assert [line.split()[:2] for line in lines[::3]] == [["---", "fine-tuned:"], ["---", "base:"]]
     assert ["[fine-tuned sandbox model]" in lines[1], "[base sandbox model]" in lines[4]] == [True, True]
-    assert all("prompt tokens" in line and "completion tokens" in line for line in lines[2::3])
+    assert all(" prompt, " in line and " completion tokens)" in line for line in lines[2::3])
     asked = [each["path"] for each in service.requests()]
     assert asked.count("/v1/chat/completions") == 2
 
@@ -87,6 +93,7 @@ def test_what_is_not_there_yet_is_said_with_the_loss_so_far(
     assert not list(person.home.glob("*-results"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_failed_job_has_no_model_to_try(inside: Inside, service: Service, training_file: Path) -> None:
     service.settings(job_seconds=0.05, fail_jobs="exceeded_quota")
     assert inside("submit", str(training_file), "--model", "gpt-4o-mini", "--wait").code == 6
@@ -123,6 +130,19 @@ def test_a_file_that_is_gone_is_told_and_the_rest_is_given(
     assert "does not have file" in as_json.json["notes"][0]
 
 
+def test_a_drawer_that_fails_takes_nothing_else_away(
+    inside: Inside, person: Person, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> dict[str, bytes]:
+        raise ValueError("no engine")
+
+    monkeypatch.setattr("ftjobs.reports.picture.loss_pictures", fail)
+    told = inside("results", "last", "-o", "kept")
+    assert (told.code, "no engine" in told.err) == (0, True)
+    assert set(kept(person, "kept")) == {f"{job_id}-result-1.csv"}
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_somebody_elses_file_is_left_alone_unless_forced(inside: Inside, person: Person, job_id: str) -> None:
     (person.home / "kept").mkdir()
     mine = person.home / "kept" / f"{job_id}-result-1.csv"
@@ -134,10 +154,10 @@ def test_somebody_elses_file_is_left_alone_unless_forced(inside: Inside, person:
     assert mine.read_bytes().startswith(b"step,")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_the_extra_and_on_a_dumb_terminal_everything_but_pictures_is_there(
-    inside: Inside, person: Person, job_id: str, monkeypatch: pytest.MonkeyPatch
+    inside: Inside, person: Person, job_id: str
 ) -> None:
-    monkeypatch.setattr("ftjobs.reports.picture.can_draw", lambda: False)
     told = inside("results", "last", "-o", "kept", TERM="dumb")
     assert (told.code, told.out.isascii(), "* training" in told.out) == (0, True, True)
     assert "pip install 'ftjobs[report]'" in told.err

@@ -98,6 +98,33 @@ def test_a_hostile_job_is_shown_as_plain_text(
         assert "em[2J[31m]52;c;cm0gLXJm]8;;http://evil/" in told.err, "and its error too"
 
 
+def test_what_a_hostile_service_tells_of_a_job_is_shown_as_plain_text(
+    person: Person, inside: Inside, liar: Liar, training_file: Path
+) -> None:
+    files = [f"file{WORST}", "../up", "file-1"]
+    job = hostile_job(id="ftjob-1", status="succeeded", result_files=files, finished_at=1_795_000_100)
+    for each in (f"POST {JOBS}", f"GET {JOBS}/"):
+        liar.say(each, job)
+    at = {"created_at": 1_795_000_050}
+    event = {"object": "fine_tuning.job.event", **at, "level": WORST, "type": WORST, "message": f"ev{WORST}"}
+    loss = {**event, "type": "metrics", "data": {"step": 1, "train_loss": 1.0, WORST: WORST}}
+    left = {"object": "fine_tuning.job.checkpoint", **at, "fine_tuned_model_checkpoint": f"ck{WORST}"}
+    for part, items in (("events", [event, loss]), ("checkpoints", [left])):
+        liar.say(f"GET {JOBS}/ftjob-1/{part}", {"object": "list", "data": items, "has_more": False})
+    liar.say("GET /v1/files/", f"step,train_loss\n1,2{WORST}\n2,1.5\n".encode("utf-8", "replace"))
+    assert inside(*order(training_file, "--json")).code == 0
+    told = talkative(inside, "human logs", "show", "last", "--events")
+    assert (told.code, "ev[2J" in told.out, "ck[2J" in told.out) == (0, True, True), told.err
+    kept = talkative(inside, "human logs", "results", "last", "-o", "kept")
+    assert kept.code == 0, kept.err
+    assert "ftjob-1-result-1.csv" in kept.out
+    names = sorted(path.name for path in (person.home / "kept").iterdir())
+    assert names == ["ftjob-1-loss.png", "ftjob-1-loss.svg", "ftjob-1-result-1.csv"]
+    for verb in ("show", "results"):
+        as_json = inside("-q", verb, "last", "--json", *(["-o", "kept"] if verb == "results" else []))
+        assert (as_json.code, as_json.out.count("\n"), acting(as_json.out, hidden=False)) == (0, 1, [])
+
+
 def test_a_hostile_reply_to_the_create_call_is_shown_as_plain_text(inside: Inside, training_file: Path) -> None:
     told = inside(*order(training_file))
     assert (told.code, told.out.count("ftjob-id"), len(told.out.splitlines())) == (0, 2, 3)
