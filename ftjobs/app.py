@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
     from ftjobs.provider.retrying import Retry
+    from ftjobs.workflows.appraise import Terms
     from ftjobs.workflows.session import Session
 
 log = logs.get_logger(__name__)
@@ -140,6 +141,21 @@ class App:
             *whole,
             *(Limit(usd, profile=name) for name, usd in settings.budget_profiles.items()),
             *(Limit(usd, tag=_tag(text)) for text, usd in settings.budget_tags.items()),
+        )
+
+    def terms(self, *, method: str, epochs: int | Literal["auto"] | None, looks_back: bool = True) -> Terms:
+        """Return the terms of today's estimates; unless it looks back, nothing is said of earlier jobs."""
+        from ftjobs.ledger.history import Past
+        from ftjobs.workflows.appraise import Terms
+
+        return Terms(
+            epochs=epochs,
+            method=method,
+            profile=self.profile,
+            prices=self.prices,
+            price_list=self.settings.price_list,
+            on=self.ambient.now().date(),
+            past=self.past if looks_back else Past(),
         )
 
     @property

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.cli.options import Globals
     from ftjobs.dataset.survey import Survey
-    from ftjobs.ledger.history import Past
     from ftjobs.models.names import ModelName
     from ftjobs.pricing.estimate import Estimate
     from ftjobs.workflows.appraise import Terms
@@ -46,11 +45,12 @@ def check(
     ] = None,
 ) -> int:
     """Find every problem of a training file. Each is told with its line; exits 4 if one is an error."""
+    from ftjobs.models.names import trainable
     from ftjobs.reports.check import check_json, check_text
     from ftjobs.workflows.appraise import epoch_cost
 
     app, given = open_app(ctx)
-    asked, terms = resolved(model, method), terms_of(app, epochs=None, method=method)
+    asked, terms = trainable(model, method), app.terms(method=method, epochs=None, looks_back=False)
     with local_file(data) as path:
         found = surveyed(str(path), asked, method, app, given, named=data)
         held_out = (
@@ -81,12 +81,13 @@ def estimate(
     ] = None,
 ) -> None:
     """Price a training file: tokens and dollars as a range. Works offline, without a key."""
+    from ftjobs.models.names import trainable
     from ftjobs.reports.estimate import estimates_json, estimates_text
     from ftjobs.workflows.appraise import estimate_for
 
     app, given = open_app(ctx, price_list=price_list)
-    models = [resolved(name.strip(), method) for name in model.split(",")]
-    terms = terms_of(app, epochs=epochs, method=method, past=app.past)
+    models = [trainable(name.strip(), method) for name in model.split(",")]
+    terms = app.terms(method=method, epochs=parsed_epochs(epochs))
     surveys = valid_surveys(data, models, method, app, given)
     estimates = [estimate_for(each, found, terms) for each, found in zip(models, surveys, strict=True)]
     found = surveys[0]
@@ -106,32 +107,6 @@ def _disagreements(estimates: Sequence[Estimate], terms: Terms) -> list[str]:
         if each.price is not None and (footnote := disagreement(each.price, lists)):
             found.append(footnote)
     return found
-
-
-def resolved(model: str, method: str) -> ModelName:
-    """Return the model that an option names; UsageError where it names none, or none that learns by `method`."""
-    from ftjobs.models.catalog import load_catalog
-    from ftjobs.models.names import require_method, resolve
-
-    name = resolve(model, load_catalog())
-    require_method(name, method)
-    return name
-
-
-def terms_of(app: App, *, epochs: str | None, method: str, past: Past | None = None) -> Terms:
-    """Return the terms that the options and the settings make; without a past, nothing is said of earlier jobs."""
-    from ftjobs.ledger.history import Past
-    from ftjobs.workflows.appraise import Terms
-
-    return Terms(
-        epochs=parsed_epochs(epochs),
-        method=method,
-        profile=app.profile,
-        prices=app.prices,
-        price_list=app.settings.price_list,
-        on=app.ambient.now().date(),
-        past=past or Past(),
-    )
 
 
 def valid_surveys(data: str, models: Sequence[ModelName], method: str, app: App, given: Globals) -> list[Survey]:

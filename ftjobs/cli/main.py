@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import typer
 
+from ftjobs.cli.completion import VARIABLE, complete, shell_options, teach
 from ftjobs.cli.options import VERBOSE, Family, Globals, Verb, encodable, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 from ftjobs.logs import scrub, scrub_lines, scrub_text, use_color
@@ -49,7 +50,9 @@ class Root(Family):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the verb's command, or None where there is none."""
-        return _load(cmd_name) if cmd_name in VERBS else None
+        if cmd_name not in VERBS:
+            return None
+        return teach(_load(cmd_name)) if ctx.resilient_parsing else _load(cmd_name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Every failure has been printed: two lines on stderr, or with --json one `ftjobs.error/1` on stdout.
     """
+    if VARIABLE in os.environ:
+        return complete(teach(_root()), os.environ[VARIABLE])
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _guarded(args, Globals())
@@ -92,13 +97,18 @@ def _guarded(args: list[str], given: Globals) -> int:
         return _show_bug(error, args, given)
 
 
-def _run(args: list[str], given: Globals) -> int:
-    root = Root(
+def _root() -> Root:
+    return Root(
         name=PROGRAM,
         help="Fine-tuning jobs that are priced before, created once and billed in a ledger.",
         subcommand_metavar="COMMAND ...",
+        params=shell_options(),
         rich_markup_mode=None,
     )
+
+
+def _run(args: list[str], given: Globals) -> int:
+    root = _root()
     try:
         with root.make_context(PROGRAM, args, obj=given) as ctx:
             result = root.invoke(ctx)

@@ -11,7 +11,7 @@ import typer
 
 from ftjobs.cli.context import chart_marks, open_app, say, width
 from ftjobs.cli.options import Globals, print_json
-from ftjobs.errors import FtjobsError, InterruptedByUserError, RejectedError, UsageError
+from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
     from ftjobs.app import App
@@ -79,16 +79,12 @@ def _save(
     from ftjobs.workflows.results import save_results, stem_of
     from ftjobs.workflows.sync import sync
 
+    chosen = app.ledger.to_sync([submission.id])
     with app.session(profile) as session:
-        try:
-            sync(
-                app.ledger.to_sync([submission.id]), session, prices=app.prices, price_list=app.settings.price_list
-            )
-        except RejectedError as error:
-            if error.code != "job_missing":
-                raise
-            say(f"note: {error.message} Its files may still be there.", given)
+        sync(chosen, session, prices=app.prices, price_list=app.settings.price_list)
         current = session.ledger.get(submission.id)
+        if current.missed:
+            say("note: The service says that it does not have the job; its files may still be there.", given)
         job = _job_of(current)
         folder = Path(output) if output is not None else Path(f"{stem_of(job.id)}-results")
         saved = save_results(job, session.api, folder, force=force, draw=lambda curve: _draw(curve, job, given))

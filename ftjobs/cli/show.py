@@ -77,9 +77,8 @@ def _asked(app: App, given: Globals, trail: Trail, *, every_event: bool) -> Stor
     submission = trail.submission
     with app.session(app.profile_of(submission.profile, submission.account)) as session:
         if not trail.settled:
-            sync(
-                app.ledger.to_sync([submission.id]), session, prices=app.prices, price_list=app.settings.price_list
-            )
+            chosen = app.ledger.to_sync([submission.id])
+            sync(chosen, session, prices=app.prices, price_list=app.settings.price_list)
         job = session.ledger.get(submission.id).job
         if job is None:
             return Story()

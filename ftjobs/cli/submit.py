@@ -6,26 +6,22 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ftjobs.cli.context import STDIN, ask, can_ask, local_file, open_app, progress_bar, say
-from ftjobs.cli.estimate import Epochs, resolved, surveyed, surveyed_validation, terms_of
+from ftjobs.cli.estimate import Epochs, parsed_epochs, surveyed, surveyed_validation
 from ftjobs.cli.options import Globals, print_json
 from ftjobs.cli.rehearsal import rehearse
-from ftjobs.errors import ConfigError, InterruptedByUserError, RejectedError, UnavailableError, UsageError
+from ftjobs.errors import InterruptedByUserError, UsageError
 from ftjobs.money import Usd
 
 if TYPE_CHECKING:
     from ftjobs.app import App
-    from ftjobs.jobs.spec import JobSpec
-    from ftjobs.jobs.submission import Submission
     from ftjobs.pricing.estimate import Estimate
     from ftjobs.workflows.plan import Files, Request
-    from ftjobs.workflows.session import Session
     from ftjobs.workflows.submit import Hooks, Submitted
 
 MAX_SEED = 2**31 - 1
@@ -95,11 +91,12 @@ def submit(
     else:
         data = _given(data, "The training file is missing.", "data.jsonl --model gpt-4o-mini")
         model = _given(model, "The option --model is missing.", f"{data} --model gpt-4o-mini")
+        from ftjobs.models.names import trainable
         from ftjobs.workflows.plan import Request
 
         app, given = open_app(ctx)
         request = Request(
-            model=resolved(model, method),
+            model=trainable(model, method),
             method=method,
             batch_size=batch_size,
             learning_rate_multiplier=lr_multiplier,
@@ -134,45 +131,28 @@ def _submit(
     dry_run: bool,
 ) -> Submitted | None:
     """Go from files to a job; None for a dry run."""
-    from ftjobs.workflows.appraise import epochs_for, estimate_for
-    from ftjobs.workflows.gate import require_price
-    from ftjobs.workflows.plan import order_of, spec_of
-    from ftjobs.workflows.submit import submit as submit_order
+    from ftjobs.placing import holder_of, place, require_offered
 
-    today = app.ambient.now().date()
-    terms = terms_of(app, epochs=epochs, method=request.method, past=app.past)
+    terms = app.terms(method=request.method, epochs=parsed_epochs(epochs))
     with ExitStack() as stack:
         training_path = stack.enter_context(local_file(data))
         files = _surveyed_files(app, request, given, data=data, path=training_path, validation=validation)
-        holder = _holder(app, spec_of(request, files, epochs_for(files.training, terms)))
-        if holder is None:  # what exists is answered with, also when its model is gone
-            _refuse_gone(app, request, None if dry_run else _told_of_what_is_gone(app, request, today), today)
         if dry_run:
+            holder = holder_of(app, request, files, terms)
+            if holder is None:
+                require_offered(app, request, on=terms.on, asks=False)
             rehearse(app, given, request, files, terms=terms, holder=holder, max_cost=limits.max_cost)
             return None
-        session = stack.enter_context(app.session())
-        told = _shutdown_date(session, request.model.sent)
-        estimate = estimate_for(request.model, files.training, terms, shutdown_date=told)
-        high = require_price(estimate)
-
-        def consent() -> None:
-            _refuse_gone(app, request, told, today)
-            _consent(app, given, estimate, high, limits)
-
-        done = submit_order(
-            order_of(request, files, estimate, on=today),
-            session,
-            consent=consent,
-            limits=app.limits,
+        placed = place(
+            app,
+            request,
+            files,
+            terms,
+            consent=lambda estimate, high: _consent(app, given, estimate, high, limits),
             hooks=stack.enter_context(_hooks(given, files.training.bytes)),
         )
-    _show(done, given, estimate, request.tags)
-    return done
-
-
-def _holder(app: App, spec: JobSpec) -> Submission | None:
-    """Return the submission that holds this content, as far as a ledger that is there knows."""
-    return app.ledger.holder(spec.content_key(app.profile.account)) if app.has_ledger else None
+    _show(placed.submitted, given, placed.estimate, request.tags)
+    return placed.submitted
 
 
 def _surveyed_files(
@@ -192,41 +172,6 @@ def _surveyed_files(
         if problem.code == "also_in_training":
             say(f"note: {problem.message}", given)
     return Files(training, path, held_out, Path(validation), name)
-
-
-def _refuse_gone(app: App, request: Request, told: date | None, today: date) -> None:
-    """Refuse a model that is gone by what the service told of it, else by the catalog where that is about it."""
-    from ftjobs.models.catalog import load_catalog
-    from ftjobs.models.shutdowns import newest
-    from ftjobs.workflows.gate import refuse_gone
-
-    listed = request.model.base if app.profile.uses_catalog_dates else None
-    ends_on = load_catalog().creation_ends_on if app.profile.uses_catalog_dates else None
-    shutdown_date = newest(listed, told=told, on=today)
-    refuse_gone(request.model, shutdown_date=shutdown_date, creation_ends_on=ends_on, on=today)
-
-
-def _told_of_what_is_gone(app: App, request: Request, today: date) -> date | None:
-    """Ask the service before anything is counted, but only where the catalog says that the model is gone.
-
-    Where it cannot be asked, the catalog stands.
-    """
-    listed = request.model.base.shutdown_date
-    if not app.profile.uses_catalog_dates or listed is None or today < listed:
-        return None
-    try:
-        with app.session() as session:
-            return _shutdown_date(session, request.model.sent)
-    except (ConfigError, UnavailableError):
-        return None
-
-
-def _shutdown_date(session: Session, model: str) -> date | None:
-    """Return what the service says; one that has no such answer leaves it unknown."""
-    try:
-        return session.api.shutdown_date(model)
-    except RejectedError:
-        return None
 
 
 def _consent(app: App, given: Globals, estimate: Estimate, high: Usd, limits: _Limits) -> None:

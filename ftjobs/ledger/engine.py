@@ -13,7 +13,6 @@ from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, select, text
 from sqlalchemy.pool import NullPool
 
-import ftjobs
 from ftjobs.errors import ConfigError, LedgerError
 from ftjobs.failpoints import reach
 from ftjobs.ledger.tables import stamps
@@ -221,7 +220,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _migrations_folder() -> Path:
     """Return the migrations: inside the package in a wheel, beside it in a checkout."""
-    package = Path(ftjobs.__file__).parent
+    package = Path(__file__).parent.parent
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,35 @@ _SUBMISSIONS = f"""
     WHERE s.id IN ({_NEWEST}) ORDER BY s.recorded_at, s.id
 """  # noqa: S608  both are constants
 _ENTRIES = f"SELECT * FROM entries WHERE submission_id IN ({_NEWEST}) ORDER BY id"  # noqa: S608
+_NEWEST_IDS = """
+    SELECT s.id, j.id, coalesce(json_extract(j.raw, '$.status'), s.state),
+           coalesce(json_extract(s.spec, '$.base_model'), json_extract(j.raw, '$.model'))
+    FROM submissions s LEFT JOIN jobs j ON j.submission_id = s.id
+    WHERE :beginning IN (substr(s.id, 1, :size), substr(j.id, 1, :size))
+    AND (NOT :uncertain OR (j.id IS NULL AND s.state IN ('sending', 'uncertain')))
+    ORDER BY s.id DESC LIMIT :most
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A submission as far as a shell can tell it to somebody who types; `job_id` None where there is none."""
+
+    submission_id: str
+    job_id: str | None
+    status: str
+    model: str | None
+
+
+def newest_ids(path: Path, beginning: str, *, uncertain: bool = False, most: int = 50) -> list[Known]:
+    """Return the newest submissions whose id begins like this, or whose job's does; nothing is made for it.
+
+    With `uncertain` those alone that may have created a job. sqlite3.Error where there is no such file, or it
+    cannot be read at once as a ledger of this schema.
+    """
+    values = {"beginning": beginning, "size": len(beginning), "uncertain": uncertain, "most": most}
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.1)) as connection:
+        return [Known(*row) for row in connection.execute(_NEWEST_IDS, values)]
 
 
 def last_trails(path: Path) -> list[Trail]:

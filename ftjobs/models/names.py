@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ftjobs.errors import UsageError, nearest
-from ftjobs.models.catalog import Catalog, CatalogModel
+from ftjobs.models.catalog import Catalog, CatalogModel, load_catalog
 
 _FINE_TUNED = re.compile(r"ft:([^:\s]+):\S+")
 
@@ -43,6 +43,13 @@ def resolve(requested: str, catalog: Catalog) -> ModelName:
             model=requested,
         )
     return ModelName(requested, requested if tuned else base.name, base)
+
+
+def trainable(requested: str, method: str) -> ModelName:
+    """Return the catalog's model of that name; UsageError where there is none, or none that learns by `method`."""
+    name = resolve(requested, load_catalog())
+    require_method(name, method)
+    return name
 
 
 def require_method(name: ModelName, method: str) -> None:

@@ -106,7 +106,7 @@ def choose_profile(settings: Settings, name: str | None = None) -> Profile:
 
 def require_profile_name(name: str, settings: Settings, *, key: str) -> None:
     """Raise ConfigError for the setting `key` unless `name` is a profile: it would apply to nothing, unseen."""
-    known = _names(settings)
+    known = profile_names(settings)
     if name not in known:
         close = nearest(name, known)
         raise ConfigError(
@@ -117,7 +117,8 @@ def require_profile_name(name: str, settings: Settings, *, key: str) -> None:
         )
 
 
-def _names(settings: Settings) -> list[str]:
+def profile_names(settings: Settings) -> list[str]:
+    """Return the names that --profile takes: the bundled ones, then those of the settings."""
     return ["openai", "generic", "sandbox", *settings.profile_tables]
 
 
@@ -138,7 +139,7 @@ def _bundled(name: str, settings: Settings) -> Profile:
                 )
             profile = Profile("generic", settings.openai_base_url)
         case _:
-            known = _names(settings)
+            known = profile_names(settings)
             close = nearest(name, known)
             raise UsageError(
                 "unknown_profile",

@@ -11,6 +11,7 @@ _JOBS = "tests/contract/test_ledger_jobs.py"
 _PURE = "tests/unit/test_entries.py"
 _RECORDING = "tests/contract/test_ledger_recording.py"
 _SECOND = "migrations/versions/0002_append_only_against_replace.py"
+_REFRESHING = "tests/contract/test_ledger_refreshing.py"
 _SETTLE = "ftjobs/workflows/settle.py"
 _SQLITE = "tests/contract/test_ledger_sqlite.py"
 _STORE = "ftjobs/ledger/store.py"
@@ -138,14 +139,45 @@ ENTRIES = (
         "ended-job-brought-back",
         f"{_BILL}: an older answer does not undo an end",
         "asking which answer is newer",
-        _STORE,
-        "    elif known.ended and not job.ended:",
-        "    elif False:",
+        "ftjobs/ledger/sightings.py",
+        "    return known.ended and not job.ended",
+        "    return False",
         (
             f"{_JOBS}::test_an_answer_that_was_overtaken_does_not_bring_an_ended_job_back",
             "tests/wire/test_protocol.py"
             "::test_an_answer_that_was_on_its_way_for_long_does_not_bring_an_ended_job_back",
         ),
+    ),
+    Mutant(
+        "known-price-not-used",
+        f"{_BILL}: what ended is billed as soon as its price is known",
+        "asking again for what ended and is as it was",
+        "ftjobs/ledger/sightings.py",
+        "if row.missed or newest[row.id].ended or row.raw",
+        "if row.missed or row.raw",
+        (f"{_REFRESHING}::test_an_ended_job_whose_price_becomes_known_is_billed_though_it_is_as_it_was",),
+    ),
+    Mutant(
+        "missing-at-once",
+        f"{_BILL}: a job is missing after the service said so again",
+        "the second time",
+        "ftjobs/jobs/submission.py",
+        "_MISSED_FOR_GOOD = 2",
+        "_MISSED_FOR_GOOD = 1",
+        (
+            f"{_REFRESHING}::test_a_job_is_missing_after_two_misses_in_a_row_and_never_once_it_has_ended",
+            "tests/wire/test_protocol.py"
+            "::test_a_job_that_the_service_says_again_and_again_not_to_have_is_missing_until_it_turns_up",
+        ),
+    ),
+    Mutant(
+        "missing-for-good",
+        f"{_BILL}: a missing job that turns up is missing no more",
+        "forgetting the misses",
+        "ftjobs/ledger/sightings.py",
+        'values(raw=bindparam("told"), seen_at=now, missed=0)',
+        'values(raw=bindparam("told"), seen_at=now)',
+        (f"{_REFRESHING}::test_a_look_by_itself_ends_the_misses_too",),
     ),
     Mutant(
         "unknown-tokens-are-zero",

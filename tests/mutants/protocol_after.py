@@ -136,14 +136,23 @@ AFTER = (
         (f"{_PAGES}::test_a_lie_on_a_later_page_is_no_answer[no has_more]",),
     ),
     Mutant(
+        "damaged-job-passed-by",
+        f"{_LOOKUP}: a page is read whole",
+        "refusing one with a job that cannot be read",
+        _API,
+        "            if not skips_damaged:\n",
+        "            if False:\n",
+        (f"{_READS}::test_a_page_that_lies_is_asked_for_again_and_never_read_as_no_jobs",),
+    ),
+    Mutant(
         "cursor-may-stand-still",
         f"{_LOOKUP}: the cursor moves",
         "that: a page that names its own cursor is the last",
         _API,
-        """    if not jobs or jobs[-1].id == after or any(job.id == after for job in jobs):
+        """    if not jobs or any(job.id == after for job in jobs):
         raise ValueError("a page whose cursor does not move")
 """,
-        """    if not jobs or jobs[-1].id == after or any(job.id == after for job in jobs):
+        """    if not jobs or any(job.id == after for job in jobs):
         return JobPage(jobs, None)
 """,
         (f"{_PAGES}::test_a_service_that_ignores_the_cursor_is_no_answer",),
@@ -171,8 +180,8 @@ AFTER = (
         f"{_LOOKUP}: twins are recorded",
         "those that `status` sees in the lists",
         "ftjobs/workflows/sync.py",
-        "            _take_in_twin(job, submissions, session)\n",
-        "            pass\n",
+        "        _take_in_twins(fetched.others, known, session)\n",
+        "",
         (f"{_PROTOCOL}::test_a_twin_that_lives_on_holds_the_key_when_the_first_job_fails",),
     ),
     Mutant(

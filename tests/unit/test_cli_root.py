@@ -191,7 +191,7 @@ def test_help_lists_the_verbs_and_the_global_options_apart(capsys: pytest.Captur
         "--help",
     ):
         assert option in global_options
-    assert "completion" not in out
+    assert "completion" not in global_options
     assert run(capsys) == (code, out, err)
 
 
