@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|m|h|d)")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MONTHS_PER_YEAR = 12
 
@@ -57,6 +60,18 @@ def parse_period(text: str, *, now: datetime) -> Period:
         raise ValueError(f"{text!r} is not a period like 2026, 2026-10, 2026-10-05 or last")
     day = datetime.combine(date.fromisoformat(text), datetime.min.time(), tzinfo=UTC)
     return Period(day, day + timedelta(days=1))
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the UTC instant that an ISO time names, or at which a day like `2026-10-05` starts.
+
+    A time without a zone is UTC. ValueError where it names none.
+    """
+    try:
+        instant = datetime.fromisoformat(text if _INSTANT.fullmatch(text) else "")
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a day like 2026-10-05 or a time like 2026-10-05T12:00:00Z") from None
 
 
 def parse_duration(text: str) -> float:

@@ -32,6 +32,7 @@ VERBS: Final[dict[str, str]] = {
     "show": "ftjobs.cli.show:show",
     "cancel": "ftjobs.cli.cancel:cancel",
     "results": "ftjobs.cli.results:results",
+    "adopt": "ftjobs.cli.adopt:adopt",
     "ledger": "ftjobs.cli.ledger:ledger",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",

@@ -22,7 +22,7 @@ from ftjobs.reports.envelope import dumps
 QUIET: Final = -1
 VERBOSE: Final = 1
 
-_TOLD_COMMAND = re.compile(r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|prices|ledger)\b)")
+_TOLD_COMMAND = re.compile(r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger)\b)")
 
 
 @dataclass(slots=True)

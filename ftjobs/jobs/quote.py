@@ -24,6 +24,8 @@ from ftjobs.ranges import Range
 MAX_CHARACTERS = 512
 _VERSION = 1
 _LARGEST = 2**63 - 1  # what an integer of the ledger holds: a stranger's metadata must not overflow it
+# As dear as a price may be at all: times the tokens of any job it still fits the ledger.
+_DEAREST = UsdPer1M.parse("10000")
 _LIST_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -31,8 +33,8 @@ _LIST_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 class Quote:
     """An estimate and its price, as of `estimated_on`; `effective_from` None is a first day that is unknown.
 
-    ValueError unless every number is at least 0 and, like the estimated cost in nano-dollars, below 2⁶³, and
-    `price_list` is 1 to 40 of letters, digits, dot, dash and underscore.
+    ValueError unless every number is at least 0 and, like the estimated cost in nano-dollars, below 2⁶³, the
+    price at most $10,000 per 1M tokens, and `price_list` 1 to 40 of letters, digits, dot, dash and underscore.
     """
 
     dataset_tokens: Range[int]
@@ -50,8 +52,8 @@ class Quote:
         least = min(self.examples, self.usd_per_1m.nano, *(each.low for each in ranges))
         high_cost = self.usd_per_1m.cost(self.estimated_tokens.high)
         most = max(self.examples, self.usd_per_1m.nano, high_cost.nano, *(each.high for each in ranges))
-        if least < 0 or most > _LARGEST:
-            raise ValueError("a quote's numbers must be at least 0 and fit 63 bits")
+        if least < 0 or most > _LARGEST or self.usd_per_1m > _DEAREST:
+            raise ValueError("a quote's numbers must be at least 0 and fit 63 bits, in a bill too")
         if not _LIST_NAME.fullmatch(self.price_list):
             raise ValueError(f"{self.price_list!r} is not the name of a price list")
 

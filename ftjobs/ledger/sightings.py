@@ -42,7 +42,7 @@ def attach(connection: Connection, submission_id: str, job: Job, now: datetime) 
             .values(state="created", error_code=None, error_message=None)
         )
         if job.failed:
-            _free_key(connection, submission_id)
+            free_key(connection, submission_id)
     elif known.id != job.id:
         raise ValueError(f"submission {submission_id} has job {known.id} already, not {job.id}")
     elif not _overtaken(job, known):
@@ -103,14 +103,14 @@ def _write(connection: Connection, changed: Mapping[str, Job], now: datetime) ->
     )
     for submission_id, job in changed.items():
         if job.failed:
-            _free_key(connection, submission_id)
+            free_key(connection, submission_id)
 
 
 def _text(job: Job) -> str:
     return _encode(job.raw)
 
 
-def _free_key(connection: Connection, submission_id: str) -> None:
+def free_key(connection: Connection, submission_id: str) -> None:
     """Free the key of a job that failed; a twin that lives on holds it from now on."""
     connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=0))
     key = select(submissions.c.key).where(submissions.c.id == submission_id).scalar_subquery()

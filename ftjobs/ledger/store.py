@@ -14,7 +14,9 @@ from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
-from ftjobs.ledger import sightings, uploads
+from ftjobs.ledger import adopting, sightings, uploads
+from ftjobs.ledger.adopting import OPEN as _OPEN
+from ftjobs.ledger.adopting import Asked, Rebuild
 from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
@@ -24,12 +26,10 @@ from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
-from ftjobs.ledger.trails import has_entry, select_submissions, select_trails
+from ftjobs.ledger.trails import has_echo, has_entry, select_submissions, select_trails
 from ftjobs.ledger.unsettled import Unsettled, is_unsettled, select_unsettled
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.periods import Period, month_of
-
-_OPEN = frozenset({"recorded", "sending", "uncertain"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class Ledger:
         """Record a job that exists remotely with a submission of its own; `submission.job` is that job.
 
         Its estimate entry, if it brought a quote, is dated at the job's creation. `replaces` is a submission of
-        ours that thereby creates nothing. Adopting a known job again changes nothing.
+        ours that thereby creates nothing. Adopting a known job again only hands it the key.
         """
         if submission.job is None:
             raise ValueError("only a job can be adopted")
@@ -192,18 +192,14 @@ class Ledger:
             if replaces is not None:
                 message = f"job {submission.job.id} exists already"
                 self._close(connection, replaces, "abandoned", code="adopted", message=message, now=now)
-            if connection.execute(select(jobs.c.id).where(jobs.c.id == submission.job.id)).first():
-                return
-            row = submission_row(submission)
-            row["holds_key"] = int(row["holds_key"] and self._holder(connection, submission.key) is None)
-            connection.execute(insert(submissions), row)
-            sightings.attach(connection, submission.id, submission.job, now)
-            if submission.quote is not None:
-                created_at = submission.job.created_at
-                _append(
-                    connection,
-                    estimate_entry(submission.id, submission.quote, occurred_at=created_at, recorded_at=now),
-                )
+            if not adopting.take_in(connection, [submission], now=now) and replaces is not None:
+                sightings.free_key(connection, replaces)
+
+    def adopt_many(self, asked: Asked, rebuild: Rebuild, *, price_of: PriceOf, now: datetime) -> list[Trail]:
+        """Record what `rebuild` makes of what the ledger knows, with its bills; return the new trails."""
+        with self._transaction(writes=True) as connection:
+            known = adopting.known_of(connection, asked)
+            return adopting.take_in(connection, rebuild(known), price_of=price_of, now=now)
 
     def knows_submission(self, submission_id: str) -> bool:
         """Return whether a submission of this id is recorded."""
@@ -333,11 +329,8 @@ class Ledger:
 
     def metadata_kept(self, account: str) -> bool:
         """Return whether a job of this account has come back with our metadata in it."""
-        query = select(jobs.c.id).join(submissions).where(submissions.c.account == account)
         with self._transaction(writes=False) as connection:
-            return bool(
-                connection.execute(query.where(jobs.c.raw.contains('"ftjobs_submission"')).limit(1)).first()
-            )
+            return has_echo(connection, account)
 
     # Inside a transaction
 

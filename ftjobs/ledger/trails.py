@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,6 +30,27 @@ def has_job() -> ColumnElement[bool]:
     """Return the condition that a submission has a job."""
     its = jobs.alias()
     return exists().where(its.c.submission_id == submissions.c.id)
+
+
+def has_echo(connection: Connection, account: str) -> bool:
+    """Return whether a job of the account came back with the id of its own submission in its metadata.
+
+    That text anywhere else in a job proves nothing: anybody's job may be recorded here.
+    """
+    candidates = (
+        select(submissions.c.id, jobs.c.raw)
+        .join(jobs, jobs.c.submission_id == submissions.c.id)
+        .where(submissions.c.account == account, jobs.c.raw.contains('"ftjobs_submission"'))
+    )
+    return any(_metadata(raw).get("ftjobs_submission") == own_id for own_id, raw in connection.execute(candidates))
+
+
+def _metadata(raw: str) -> Mapping[str, object]:
+    try:
+        metadata = json.loads(raw)["metadata"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def select_submissions(

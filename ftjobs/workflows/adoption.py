@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from ftjobs.errors import UsageError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.submission import Submission, new_id
 from ftjobs.logs import get_logger
-from ftjobs.workflows.lookup import ESTIMATE, KEY, MARK, SUBMISSION, Found
+from ftjobs.workflows.lookup import CONTENT_KEY, ESTIMATE, KEY, MARK, SUBMISSION, Found
 from ftjobs.workflows.session import Session
 
 log = get_logger(__name__)
@@ -18,7 +21,6 @@ log = get_logger(__name__)
 # The API takes 16 pairs, 64 and 512 characters; four pairs are ours.
 MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 12, 64, 512
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
@@ -95,24 +97,63 @@ def _adopt_twins(twins: Sequence[Job], submission: Submission, session: Session)
 def adopt(job: Job, *, like: Submission, session: Session, replaces: str | None = None) -> Submission:
     """Record a job that the ledger does not know with a submission of its own; return that submission.
 
-    It is rebuilt from the job's metadata as far as that tells, and `like`, which has the same content.
-    `replaces` is a submission that thereby creates nothing.
+    `like` has the same content. `replaces` is a submission that thereby creates nothing.
     """
-    told, key = job.metadata.get(SUBMISSION, ""), job.metadata.get(KEY, "")
-    keeps_id = _ULID.fullmatch(told) and not session.ledger.knows_submission(told)
-    adopted = Submission(
-        id=told if keeps_id else new_id(session.now(), session.ambient.entropy(10)),
-        key=key if _KEY.fullmatch(key) else like.key,
-        state="created",
-        profile=session.api.profile.name,
-        account=session.account,
-        recorded_at=session.now(),
-        spec=like.spec,
-        quote=Quote.decode(job.metadata.get(ESTIMATE)) or like.quote,
-        tags={k: v for k, v in job.metadata.items() if not k.startswith("ftjobs")} if told else like.tags,
-        training_file_id=job.training_file,
-        job=job,
-    )
+    is_free = not session.ledger.knows_submission(told_submission(job) or "")
+    adopted = rebuilt(job, like=like, keeps_id=is_free, session=session, recorded_at=session.now())
     session.ledger.adopt(adopted, replaces=replaces, now=session.now())
     log.info("job.adopted", submission_id=adopted.id, job_id=job.id)
     return session.ledger.get(session.ledger.owner_of(job.id) or adopted.id)
+
+
+def rebuilt(
+    job: Job, *, like: Submission | None, keeps_id: bool, session: Session, recorded_at: datetime
+) -> Submission:
+    """Return the submission that stands for a job, from its metadata as far as that tells.
+
+    What it does not tell is taken from `like`, which has the same content. Without that, and without our whole
+    metadata, the job is a stranger's: its tags and estimate are believed, its key is not. `keeps_id` says whether
+    the id in the metadata may be its own.
+    """
+    told, key, quote = told_submission(job), told_key(job), Quote.decode(job.metadata.get(ESTIMATE))
+    is_ours = like is not None or (keeps_id and all([told, key, quote]))
+    if like is not None:
+        key = key or like.key
+    return Submission(
+        id=told if told and keeps_id and is_ours else new_id(job.created_at, session.ambient.entropy(10)),
+        key=key if key and is_ours else strangers_key(session.account, job.id),
+        state="created",
+        profile=session.api.profile.name,
+        account=session.account,
+        recorded_at=recorded_at,
+        spec=like.spec if like else None,
+        quote=quote or (like.quote if like else None),
+        tags=like.tags if like and SUBMISSION not in job.metadata else _tags_of(job),
+        training_file_id=job.training_file,
+        job=job,
+    )
+
+
+def told_submission(job: Job) -> str | None:
+    """Return the submission id that the job's metadata tells, None where it tells none of our form."""
+    told = job.metadata.get(SUBMISSION, "")
+    return told if _ULID.fullmatch(told) else None
+
+
+def told_key(job: Job) -> str | None:
+    """Return the content key that the job's metadata tells, None where it tells none of our form."""
+    told = job.metadata.get(KEY, "")
+    return told if CONTENT_KEY.fullmatch(told) else None
+
+
+def strangers_key(account: str, job_id: str) -> str:
+    """Return the key of a job whose content nobody knows: its own for good, and no content's.
+
+    A content key is 64 hexadecimal digits, which this can never be, so such a job neither answers nor frees what a
+    submission asks for.
+    """
+    return "job:" + hashlib.sha256(json.dumps([account, job_id]).encode()).hexdigest()
+
+
+def _tags_of(job: Job) -> Mapping[str, str]:
+    return {name: value for name, value in job.metadata.items() if not name.startswith("ftjobs")}

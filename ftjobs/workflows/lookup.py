@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +10,13 @@ from datetime import datetime
 from ftjobs.errors import UnavailableError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
-from ftjobs.provider.api import Api
+from ftjobs.provider.api import Api, JobPage
 from ftjobs.workflows.session import Session
 
 # Metadata that every job of ours carries; the module that reads it back is `adoption`.
 MARK = {"ftjobs": "1"}
 SUBMISSION, KEY, ESTIMATE = "ftjobs_submission", "ftjobs_key", "ftjobs_estimate"
+CONTENT_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,18 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
         jobs.update((job.id, job) for job in _listed(session.api, {KEY: submission.key}))
     if everywhere or not session.trusts_metadata:
         jobs.update((job.id, job) for job in _listed(session.api, None))
-    # What the ledger gives to another submission is neither ours nor news.
-    jobs = {
-        job_id: job for job_id, job in jobs.items() if session.ledger.owner_of(job_id) in {None, submission.id}
-    }
-    own = [job for job in jobs.values() if is_own(job, submission, shares_files=session.trusts_metadata)]
-    same = [
+    shares_files, owner_of = session.trusts_metadata, session.ledger.owner_of
+    own = [
+        job
+        for job in jobs.values()
+        if is_own(job, submission, shares_files=shares_files) and owner_of(job.id) in {None, submission.id}
+    ]
+    hits = [
         job
         for job in jobs.values()
         if job not in own and job.metadata.get(KEY) == submission.key and not job.failed
     ]
+    same = [job for job in hits if _may_share(owner_of(job.id), submission, session)]
     return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)))
 
 
@@ -67,11 +71,30 @@ def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
     )
 
 
+def _may_share(owner_id: str | None, submission: Submission, session: Session) -> bool:
+    """Return whether a job of our content is news: what the ledger gives to a submission of other content is none.
+
+    A twin, or what was adopted beside us, is: it was recorded with our key, or with one that is no content's.
+    """
+    if owner_id in {None, submission.id}:
+        return True
+    key = session.ledger.get(str(owner_id)).key
+    return key == submission.key or not CONTENT_KEY.fullmatch(key)
+
+
 def _listed(api: Api, metadata: Mapping[str, str] | None) -> Iterator[Job]:
+    for page in pages(api, metadata):
+        yield from page.jobs
+
+
+def pages(
+    api: Api, metadata: Mapping[str, str] | None = None, *, skips_damaged: bool = False
+) -> Iterator[JobPage]:
+    """Yield the pages of the account's jobs, newest first; UnavailableError rather than believe one that lies."""
     after, seen = None, set[str]()
     while True:
-        page = api.list_jobs(metadata=metadata, after=after)
-        yield from page.jobs
+        page = api.list_jobs(metadata=metadata, after=after, skips_damaged=skips_damaged)
+        yield page
         if page.after is None:
             return
         if page.after in seen:

@@ -47,14 +47,15 @@ def tell_settled(submission: Submission, entry: Entry) -> None:
 
 def billing_price(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
     """Return the price that the submission's job is billed at, None where none is known: the log says so."""
-    price = _billing_price(submission, prices, price_list)
+    price = price_in_force(submission, prices, price_list)
     if price is None:
         job = submission.job
         log.warning("bill.unknown", submission_id=submission.id, job_id=job and job.id, reason="no price is known")
     return price
 
 
-def _billing_price(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
+def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
+    """Return the price that the submission's job is billed at, None where none is known."""
     quote, job = submission.quote, submission.job
     model = _base_model(submission)
     if job is None or model is None:

@@ -47,6 +47,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "show": ({"JOB"}, {"--events"}),
     "cancel": ({"JOB"}, {"-y", "--yes"}),
     "results": ({"JOB"}, {"-o", "--output", "--force"}),
+    "adopt": ({"JOB"}, {"--all", "--since", "--save-results"}),
     "ledger": ({"PERIOD"}, {"--month"}),
     "doctor": (set(), set()),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ftjobs.periods import Period, from_unix, iso, month, month_of, parse_duration, parse_period
+from ftjobs.periods import Period, from_unix, iso, month, month_of, parse_duration, parse_instant, parse_period
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
 years = st.integers(1, 9998)
@@ -111,3 +111,27 @@ def test_unix_seconds_survive_the_iso_form(seconds: int) -> None:
 @given(instants)
 def test_the_iso_form_does_not_depend_on_the_zone(instant: datetime) -> None:
     assert iso(instant) == iso(instant.astimezone(UTC))
+
+
+@given(instants)
+def test_an_iso_time_names_its_instant_and_a_day_its_first(instant: datetime) -> None:
+    # Zones of whole minutes only: that is the form that ISO times have.
+    assert parse_instant(instant.isoformat()) == instant
+    utc = instant.astimezone(UTC)
+    assert parse_instant(utc.replace(tzinfo=None).isoformat(sep=" ")) == utc
+    assert parse_instant(utc.date().isoformat()) == datetime(utc.year, utc.month, utc.day, tzinfo=UTC)
+    assert utc.year < 1000 or parse_instant(iso(utc)) == utc.replace(microsecond=0)
+    assert parse_instant(instant.isoformat()).utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "2026-13-01", "2026-02-30", "20261005", "2026-W41-1", "2026-10", "2026-10-05T"),
+        *("2026-10-05 25:00", "2026-10-05T12:00:00+25:00", "0001-01-01T00:00+01:00", "9999-12-31T23:59-01:00"),
+        *(" 2026-10-05", "٢٠٢٦-10-05"),
+    ],
+)
+def test_what_names_no_instant_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="2026-10-05"):
+        parse_instant(text)

@@ -119,6 +119,7 @@ def changed(**values: object) -> str:
         changed(dataset_tokens="abc"),
         changed(epochs={"low": 1, "expected": 2, "high": 3}),
         changed(estimated_tokens=[0, 0, 2**63 - 1], usd_per_1m="999999999999"),
+        changed(estimated_tokens=[0, 0, 0], usd_per_1m="10000.000000001"),
         changed(usd_per_1m=3),
         changed(usd_per_1m=3.0),
         changed(usd_per_1m="-3.00"),
