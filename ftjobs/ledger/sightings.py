@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry
@@ -68,10 +69,16 @@ def see(connection: Connection, found: Sequence[Job], *, price_of: PriceOf, now:
         price = price_of(submission) if job.ended and job.trained_tokens is not None else None
         entry = billed_entry(replace(trail, submission=submission), job, price, now=now) if price else None
         if entry is not None:
-            bills.append(entry_row(entry))
+            bills.append(entry)
         yield Sighting(submission, known.status, entry)
     if bills:
-        connection.execute(insert(entries), bills)
+        write_bills(connection, bills)
+
+
+def write_bills(connection: Connection, bills: Sequence[Entry]) -> None:
+    """Append bills that are due."""
+    connection.execute(insert(entries), [entry_row(bill) for bill in bills])
+    reach("bill.settling")
 
 
 def miss(connection: Connection, job_ids: Sequence[str]) -> None:

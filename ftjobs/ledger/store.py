@@ -170,10 +170,7 @@ class Ledger:
     def refresh(self, found: Sequence[Job], *, price_of: PriceOf, now: datetime) -> list[Sighting]:
         """Record the newest states of known jobs and bill what has ended; return what that changed."""
         with self._transaction(writes=True) as connection:
-            seen = list(sightings.see(connection, found, price_of=price_of, now=now))
-            if any(sighting.billed for sighting in seen):
-                reach("bill.settling")
-            return seen
+            return list(sightings.see(connection, found, price_of=price_of, now=now))
 
     def miss(self, job_ids: Sequence[str]) -> None:
         """Record that the service said once more that it does not have these jobs."""
@@ -221,8 +218,7 @@ class Ledger:
                 return None
             entry = billed_entry(trail, trail.submission.job, price, now=now)
             if entry is not None:
-                _append(connection, entry)
-                reach("bill.settling")
+                sightings.write_bills(connection, [entry])
             return entry
 
     def budgets(self, limits: Sequence[Limit], month: Period) -> list[BudgetState]:

@@ -31,13 +31,13 @@ def settle(
         return None
     entry = ledger.settle(submission.id, price, now=now)
     if entry is not None:
-        reach("bill.settled")
         tell_settled(submission, entry)
     return entry
 
 
 def tell_settled(submission: Submission, entry: Entry) -> None:
-    """The log has the bill."""
+    """The log has the bill, which is committed."""
+    reach("bill.settled")
     job = submission.job
     log.info(
         "bill.settled", submission_id=submission.id, job_id=job and job.id,

@@ -70,8 +70,6 @@ def _record(fetched: Fetched, session: Session, price_of: PriceOf) -> None:
     if fetched.jobs:
         reach("sync.fetched")
         seen = session.ledger.refresh(fetched.jobs, price_of=price_of, now=session.now())
-    if any(each.billed for each in seen):
-        reach("bill.settled")
     for each in seen:
         job = each.submission.job
         if job and job.status != each.was:
