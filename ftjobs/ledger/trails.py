@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, exists, select
 
 from ftjobs.jobs.submission import Submission
-from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.entries import Entry, Trail
 from ftjobs.ledger.rows import entry_of, submission_of
 from ftjobs.ledger.tables import entries, jobs, submissions
 
@@ -69,12 +68,11 @@ def select_submissions(
 
 def select_trails(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Trail]:
     """Return the trails of the submissions that fulfil the condition, all without one; oldest first."""
-    found = {submission.id: Trail(submission, ()) for submission in select_submissions(connection, where)}
+    found = select_submissions(connection, where)
     query = select(entries).join(submissions)
     if where is not None:
         query = query.where(where)
+    written: dict[str, list[Entry]] = {submission.id: [] for submission in found}
     for row in connection.execute(query.order_by(entries.c.id)).mappings().all():
-        entry = entry_of(row)
-        trail = found[entry.submission_id]
-        found[entry.submission_id] = replace(trail, entries=(*trail.entries, entry))
-    return list(found.values())
+        written[row["submission_id"]].append(entry_of(row))
+    return [Trail(submission, tuple(written[submission.id])) for submission in found]
