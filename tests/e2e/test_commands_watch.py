@@ -6,17 +6,19 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ftjobs.sandbox.serving import serve_in_background
+from tests.conftest import Service
+from tests.e2e.conftest import arrivals, until
 
 if TYPE_CHECKING:
-    from tests.conftest import Person, Run, Service
+    from tests.conftest import Person, Run
 
 MakeFile = Callable[[str, int], Path]
 Inside = Callable[..., "Run"]
@@ -26,6 +28,19 @@ def stream(out: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in out.splitlines()]
     assert all(line["schema"] == "ftjobs.jobs/1" for line in lines)
     return lines
+
+
+@pytest.fixture
+def hurried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, person: Person) -> Iterator[Service]:
+    """The person's service, at which a second passes whenever it is asked: however slow this machine is."""
+    ticks = count(int(time.time()))
+    with serve_in_background(tmp_path / "hurried", clock=lambda: float(next(ticks))) as base_url:
+        served = Service(base_url)
+        served.settings(job_seconds=60, file_seconds=0.1)
+        monkeypatch.setitem(person.environ, "OPENAI_BASE_URL", base_url)
+        monkeypatch.setitem(person.environ, "FTJOBS_POLL_INITIAL_S", "0.01")
+        monkeypatch.setitem(person.environ, "FTJOBS_POLL_MAX_S", "0.01")
+        yield served
 
 
 def test_two_jobs_are_followed_until_both_have_ended(
@@ -43,15 +58,82 @@ def test_two_jobs_are_followed_until_both_have_ended(
     assert all(job["billed_cost_usd"] for job in stream(told.out)[-1]["jobs"])
 
 
-def test_piped_text_is_a_line_for_each_change(person: Person, service: Service, inside: Inside) -> None:
+def test_piped_text_is_a_line_for_each_change_and_each_further_tenth(hurried: Service, inside: Inside) -> None:
     source = Path(__file__).resolve().parents[2] / "ftjobs/sandbox/sample.jsonl"
     inside("submit", str(source), "--model", "gpt-4o-mini")
-    told = person.run("watch")
-    job_id = service.jobs()[0]["id"]
+    told = inside("watch")
+    job_id = hurried.jobs()[0]["id"]
     *rest, last = told.out.splitlines()
     assert re.fullmatch(rf"{job_id} succeeded, billed \$\d\.\d+", last)
-    assert all(re.fullmatch(rf"{job_id} [a-z_]+", line) for line in rest)
-    assert len(set(rest)) == len(rest)
+    running = rf"{job_id} running( (\d+)% \(step \d+ of \d+\), loss \d\.\d+(, about \d+ s left)?)?"
+    found = [re.fullmatch(rf"{job_id} (validating_files|queued)|{running}", line) for line in rest]
+    assert all(found), rest
+    tenths = [int(each[3]) // 10 for each in found if each and each[3]]
+    assert len(tenths) >= 4
+    assert all(one < following for one, following in pairwise(tenths)), "a line for each tenth, not for each look"
+    assert len([each for each in found if each and not each[3]]) <= 3
+
+
+def test_progress_costs_a_request_a_look_and_running_job_and_status_none(
+    hurried: Service, inside: Inside, training_file: Path
+) -> None:
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    path = f"GET /v1/fine_tuning/jobs/{hurried.jobs()[0]['id']}"
+    until(lambda: hurried.jobs()[0]["status"] == "running")
+    assert inside("status").out.splitlines()[1].split()[1] == "running"
+    assert not arrivals(hurried, f"{path}/events")
+    looks = len(arrivals(hurried, path))
+    lines = stream(inside("watch", "--json").out)
+    asked = arrivals(hurried, f"{path}/events")
+    assert 1 <= len(asked) <= len(arrivals(hurried, path)) - looks
+    assert len({each["query"] for each in asked}) > 1, "all at first, then only as many as needed"
+    known = [line["jobs"][0]["progress"] for line in lines if line["jobs"][0]["progress"] is not None]
+    assert known == sorted(set(known)) and known[-1] == 1
+    assert len(known) >= 3
+
+
+def test_where_events_cannot_be_had_progress_is_unknown_and_the_watch_goes_on(
+    service: Service, inside: Inside, training_file: Path
+) -> None:
+    service.faults({"on": "GET /v1/fine_tuning/jobs/*/events", "do": "status", "status": 404, "times": 99})
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    told = inside("watch", "--json")
+    assert (told.code, told.err) == (0, "")
+    assert [line["jobs"][0]["progress"] for line in stream(told.out)][:-1] == [None] * (len(stream(told.out)) - 1)
+
+
+def test_a_network_that_goes_and_comes_back_is_told_of_twice_and_ends_nothing(
+    service: Service, inside: Inside, training_file: Path
+) -> None:
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    path = f"GET /v1/fine_tuning/jobs/{service.jobs()[0]['id']}"
+    service.faults({"on": path, "do": "drop", "times": 6}, {"on": path, "do": "status", "status": 503, "times": 2})
+    told = inside("watch")
+    assert told.code == 0
+    away, back = told.err.splitlines()
+    assert re.fullmatch(
+        r"note: The API at \S+ did not answer for job ftjob-\w+: .* Looking again until it does\.", away
+    )
+    assert re.fullmatch(r"note: The service answers again; it did not since \d\d:\d\d:\d\d UTC\.", back)
+    assert len(arrivals(service, path)) >= 9
+
+
+def test_a_key_that_is_refused_ends_it(service: Service, inside: Inside, training_file: Path) -> None:
+    service.settings(job_seconds=1000)
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    service.faults({"on": "GET /v1/fine_tuning/jobs/*", "do": "status", "status": 401})
+    told = inside("watch")
+    assert (told.code, told.out) == (7, "")
+
+
+def test_what_is_settled_needs_no_service_to_be_shown_again(
+    service: Service, inside: Inside, training_file: Path
+) -> None:
+    inside("submit", str(training_file), "--model", "gpt-4o-mini", "--wait")
+    before = len(service.requests())
+    told = inside("watch", "last")
+    assert (told.code, told.out.count("succeeded, billed $")) == (0, 1)
+    assert len(service.requests()) == before
 
 
 def test_a_failed_job_is_exit_6_with_its_own_object(person: Person, service: Service, training_file: Path) -> None:

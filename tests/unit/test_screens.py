@@ -1,0 +1,110 @@
+"""What watching prints where nobody looks at a table, and which jobs it lets go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from ftjobs.app import App
+from ftjobs.cli.options import Globals
+from ftjobs.cli.screens import open_screen
+from ftjobs.cli.watch import _Watched
+from ftjobs.errors import RejectedError
+from ftjobs.jobs.job import parse_job
+from ftjobs.jobs.progress import Progress, Stall
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.entries import Trail
+from ftjobs.workflows.observe import Snapshot
+from ftjobs.workflows.submit import job_missing
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def trail(job_id: str, status: str = "running") -> Trail:
+    raw = {"object": "fine_tuning.job", "id": job_id, "status": status, "created_at": 1_795_000_000}
+    submission = Submission(
+        id=f"01J{job_id}",
+        key="k",
+        state="created",
+        profile="openai",
+        account="a",
+        recorded_at=NOW,
+        spec=None,
+        quote=None,
+        tags={},
+        job=parse_job(raw),
+    )
+    return Trail(submission, ())
+
+
+def shown(given: Globals, *looks: Sequence[Progress]) -> None:
+    with open_screen(cast(App, _FakeApp([])), given) as screen:
+        for look in looks:
+            snapshots = [Snapshot(trail(f"ftjob-{nth}"), progress) for nth, progress in enumerate(look)]
+            screen.show(snapshots, looked_at=NOW)
+
+
+STUCK = Progress(fraction=0.5, step=1, total_steps=2, stalled=Stall("no_step", timedelta(hours=1)))
+
+
+def test_a_stall_is_called_out_once(capsys: pytest.CaptureFixture[str]) -> None:
+    longer = Progress(fraction=0.5, step=1, total_steps=2, stalled=Stall("no_step", timedelta(hours=2)))
+    shown(Globals(profile="mine"), [STUCK], [STUCK], [longer])
+    out, err = capsys.readouterr()
+    assert out == "ftjob-0 running 50% (step 1 of 2)\n"
+    assert err.count("\n") == 1
+    assert err.startswith(
+        "note: ftjob-0: no step for 1 h, longer than usual. `ftjobs --profile mine show ftjob-0`"
+    )
+
+
+def test_json_is_a_line_a_change_with_all_jobs_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    half, more = Progress(fraction=0.5), Progress(fraction=0.55)
+    shown(Globals(json=True, verbosity=-1), [Progress(), half], [half, half], [more, more], [more, STUCK])
+    out, err = capsys.readouterr()
+    told = [[job["progress"] for job in json.loads(line)["jobs"]] for line in out.splitlines()]
+    assert (told, err) == ([[None, 0.5], [0.5, 0.5]], "")
+
+
+class _FakeLedger:
+    def __init__(self, trails: Sequence[Trail]) -> None:
+        self.kept = trails
+
+    def trails(self, ids: Sequence[str]) -> list[Trail]:
+        return [each for each in self.kept if each.submission.id in ids]
+
+
+class _FakeApp:
+    """Syncs nothing, or finds jobs missing."""
+
+    def __init__(self, trails: Sequence[Trail]) -> None:
+        self.ledger = _FakeLedger(trails)
+        self.missing: list[str] = []
+        self.asked: list[list[str]] = []
+
+    def sync(self, trails: Sequence[Trail]) -> None:
+        ids = [each.submission.job.id for each in trails if each.submission.job]
+        self.asked.append(ids)
+        for job_id in self.missing:
+            if job_id in ids:
+                raise job_missing(job_id)
+
+
+def test_a_job_that_the_service_lost_is_let_go_and_the_others_are_watched_on() -> None:
+    app: Any = _FakeApp([trail("ftjob-0"), trail("ftjob-1"), trail("ftjob-2")])
+    watched = _Watched(app, ["01Jftjob-0", "01Jftjob-1", "01Jftjob-2"])
+    notes: list[str] = []
+    app.missing = ["ftjob-1"]
+    watched.sync(notes.append)
+    watched.sync(notes.append)
+    assert app.asked == [["ftjob-0", "ftjob-1", "ftjob-2"], ["ftjob-0", "ftjob-2"]]
+    assert notes == ["The service does not know job ftjob-1 any more; what the ledger has of it stays."]
+    assert watched.missing is not None
+    app.missing = ["ftjob-0", "ftjob-2"]
+    watched.sync(notes.append)
+    with pytest.raises(RejectedError, match="ftjob-2"):
+        watched.sync(notes.append)
