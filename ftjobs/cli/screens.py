@@ -21,10 +21,14 @@ from ftjobs.reports.sparkline import BLOCKS, TRACK
 from ftjobs.reports.watching import changed_line, screen, stall_note, told_of, watch_table
 
 if TYPE_CHECKING:
+    from ftjobs.ambient import Ambient
     from ftjobs.app import App
     from ftjobs.errors import UnavailableError
     from ftjobs.ledger.entries import Trail
     from ftjobs.workflows.observe import Snapshot
+
+# The time left runs down between two looks; and a signal just before a sleep is acted on only after it.
+_TICK_S = 1.0
 
 
 class Screen(Protocol):
@@ -32,6 +36,9 @@ class Screen(Protocol):
 
     def show(self, snapshots: Sequence[Snapshot], *, looked_at: datetime | None) -> None:
         """Show the jobs as they were at that instant; None: as the ledger has them, before anybody asked."""
+
+    def wait(self, seconds: float) -> None:
+        """Return after as long."""
 
     def visible(self, trails: Sequence[Trail]) -> Sequence[Trail]:
         """Return those of the jobs that somebody sees."""
@@ -53,9 +60,9 @@ def open_screen(app: App, given: Globals) -> Iterator[Screen]:
     is_talkative = sys.stderr.isatty() and (given.verbosity == VERBOSE or logs.are_json())
     is_dumb = os.environ.get("TERM", "dumb") == "dumb"
     if given.json or is_dumb or is_talkative or not sys.stdout.isatty():
-        yield _Stream(given)
+        yield _Stream(given, sleep=app.ambient.sleep)
         return
-    table = _Table(given, now=app.ambient.now)
+    table = _Table(given, app.ambient)
     held = io.StringIO()
     logs.configure(style=app.settings.log, verbosity=given.verbosity, stream=held)
     try:
@@ -70,8 +77,9 @@ def open_screen(app: App, given: Globals) -> Iterator[Screen]:
 class _Stream:
     """A line for each change; what is not a result is told on stderr, once."""
 
-    def __init__(self, given: Globals) -> None:
+    def __init__(self, given: Globals, *, sleep: Callable[[float], None]) -> None:
         self._given = given
+        self._sleep = sleep
         self._told: dict[str, Hashable] = {}
         self._noted: set[Hashable] = set()
 
@@ -95,6 +103,10 @@ class _Stream:
             if text := uncertain_note(trail):
                 self._once((trail.submission.id, "uncertain"), text)
 
+    def wait(self, seconds: float) -> None:
+        for nap_s in _naps(seconds):
+            self._sleep(nap_s)
+
     def visible(self, trails: Sequence[Trail]) -> Sequence[Trail]:
         return trails
 
@@ -116,10 +128,11 @@ class _Stream:
 class _Table:
     """A screenful of the jobs, those under way first."""
 
-    def __init__(self, given: Globals, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, given: Globals, ambient: Ambient) -> None:
         self.live = Live(self._paint)
         self._given = given
-        self._now = now
+        self._now = ambient.now
+        self._sleep = ambient.sleep
         self._ascii_only = not encodable(BLOCKS + TRACK, sys.stdout)
         self._snapshots: Sequence[Snapshot] = ()
         self._looked_at: datetime | None = None
@@ -132,6 +145,11 @@ class _Table:
         self._snapshots = [by_id[trail.submission.id] for trail in in_order]
         self._looked_at = looked_at
         self.live.refresh()
+
+    def wait(self, seconds: float) -> None:
+        for nap_s in _naps(seconds):
+            self._sleep(nap_s)
+            self.live.refresh()
 
     def visible(self, trails: Sequence[Trail]) -> Sequence[Trail]:
         return open_first(trails)[: self.live.rows]
@@ -179,6 +197,12 @@ class _Table:
                 yield stall_note(trail, progress.stalled)
             if text := uncertain_note(trail):
                 yield text
+
+
+def _naps(seconds: float) -> Iterator[float]:
+    while seconds > 0:
+        yield min(seconds, _TICK_S)
+        seconds -= _TICK_S
 
 
 def _clock(instant: datetime) -> str:

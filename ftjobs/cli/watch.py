@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,7 +87,8 @@ def follow(app: App, given: Globals, chosen: Sequence[str], *, timeout_s: float 
                     observer.ask(screen.visible(trails))
                 return observer(trails)
 
-            for snapshots in watch_jobs(refresh, app.ambient, schedule=schedule, timeout_s=timeout_s, look=look):
+            ambient = replace(app.ambient, sleep=screen.wait)
+            for snapshots in watch_jobs(refresh, ambient, schedule=schedule, timeout_s=timeout_s, look=look):
                 screen.show(snapshots, looked_at=app.ambient.now())
     except KeyboardInterrupt:
         raise InterruptedByUserError(

@@ -105,10 +105,7 @@ def stall_note(trail: Trail, stall: Stall) -> str:
             what = f"no step for {lasting}"
         case "validating_files" | "queued":
             what = f"still {stall.what} {lasting} after it was created"
-    return (
-        f"{name}: {what}, longer than usual. `ftjobs show {name}` has its ids for the service's support; "
-        f"`ftjobs cancel {name}` gives it up."
-    )
+    return f"{name}: {what}, longer than usual. See the service's status page; `ftjobs cancel {name}` gives it up."
 
 
 def name_of(trail: Trail) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import Person, Run, Service
 
 Inside = Callable[..., "Run"]
+IDLE = 10_000
 CTRL_C, CTRL_Z = "\x03", "\x1a"
 
 
@@ -85,7 +86,7 @@ def test_ctrl_c_ends_it_at_once_though_the_service_does_not_answer(
 
 
 _PAINTER = """
-import os, signal, sys, time
+import os, sys, time
 from ftjobs.cli.live import Live
 
 def paint(columns, rows):
@@ -93,15 +94,15 @@ def paint(columns, rows):
 
 with Live(paint) as live:
     while True:
-        time.sleep(0.05)
+        for _ in range(int(sys.argv[1])):  # a signal just before a sleep is acted on after it
+            time.sleep(0.05)
         live.refresh()
 """
 
 
-@pytest.fixture
-def painter(person: Person) -> list[str]:
-    """A command that paints all the time, and imports little."""
-    return [sys.executable, "-c", _PAINTER]
+def painter(naps: int) -> list[str]:
+    """Return a command that paints again after so many naps of 50 ms, and imports little."""
+    return [sys.executable, "-c", _PAINTER, str(naps)]
 
 
 def pid(shown: Terminal) -> int:
@@ -110,20 +111,17 @@ def pid(shown: Terminal) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_ended_from_elsewhere_it_leaves_the_terminal_as_it_was(
-    person: Person, painter: list[str], number: signal.Signals
-) -> None:
-    with terminal(painter, env=person.env(), cwd=person.home) as shown:
+def test_ended_from_elsewhere_it_leaves_the_terminal_as_it_was(person: Person, number: signal.Signals) -> None:
+    with terminal(painter(IDLE), env=person.env(), cwd=person.home) as shown:
         os.kill(pid(shown), number)
         shown.until(lambda: shown.exit_code is not None)
     assert shown.exit_code == -number
     assert tidy(shown)
 
 
-def test_stopped_and_sent_behind_the_shell_it_writes_nothing_until_it_is_in_front_again(
-    person: Person, painter: list[str]
-) -> None:
-    with terminal(painter, env=person.env(), cwd=person.home) as shown:
+@pytest.mark.parametrize("naps", [1, IDLE])
+def test_behind_the_shell_it_writes_nothing_and_in_front_it_is_painted_at_once(person: Person, naps: int) -> None:
+    with terminal(painter(naps), env=person.env(), cwd=person.home) as shown:
         command = pid(shown)
         shown.type(CTRL_Z)
         shown.until(lambda: "[stopped]" in shown.seen)
@@ -133,10 +131,16 @@ def test_stopped_and_sent_behind_the_shell_it_writes_nothing_until_it_is_in_fron
             shown.until(lambda: len(shown.seen) > written, within_s=0.5)
         shown.type("fg\r")
         shown.until(lambda: shown.is_live)
-        shown.resize(70, 9)
-        shown.until(lambda: shown.screen[0] == "70 x 9")
-        for _ in range(3):
+
+
+def test_it_is_painted_at_once_when_the_window_changes_however_often_it_was_stopped(person: Person) -> None:
+    with terminal(painter(IDLE), env=person.env(), cwd=person.home) as shown:
+        pid(shown)
+        for columns in (70, 80, 90):
             shown.type(CTRL_Z)
-            shown.until(lambda: shown.seen.endswith("[stopped]") and tidy(shown))
-            shown.type("\r")
+            shown.until(lambda: shown.seen.endswith("[stopped]"))
+            assert tidy(shown)
+            shown.type("fg\r")
             shown.until(lambda: shown.is_live and not shown.has_cursor)
+            shown.resize(columns, 9)
+            shown.until(lambda: shown.screen[0] == f"{columns} x 9")  # noqa: B023  it is called at once

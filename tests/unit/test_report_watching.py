@@ -200,7 +200,6 @@ def test_news_are_another_word_a_bill_and_each_further_tenth() -> None:
 def test_a_stall_is_called_out_with_what_to_do_next(stall: Stall, says: str) -> None:
     note = stall_note(trail(), stall)
     assert note.startswith(f"ftjob-001bcdefghijklmnopqrstu: {says}, ")
-    assert "`ftjobs show ftjob-001bcdefghijklmnopqrstu`" in note
     assert "`ftjobs cancel ftjob-001bcdefghijklmnopqrstu`" in note
 
 
