@@ -90,7 +90,7 @@ class _Stream:
         changed = {each for each, value in news.items() if each not in self._told or self._told[each] != value}
         self._told.update(news)
         if self._given.json and changed:
-            known = {trail.submission.id: progress.fraction for trail, progress in snapshots}
+            known = {trail.submission.id: progress for trail, progress in snapshots}
             print_json(jobs_json([trail for trail, _ in snapshots], progress=known, sandbox=self._given.sandbox))
         elif not self._given.json:
             for trail, progress in snapshots:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ftjobs.jobs.job import SUCCEEDED, Job
+from ftjobs.jobs.job import SUCCEEDED
+from ftjobs.jobs.progress import Progress
 from ftjobs.ledger.bridge import Bridge
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.month import Line, percent
@@ -28,10 +29,10 @@ COLUMNS = (
 )
 
 
-def job_json(line: Line, unusual: Unusual | None = None, *, progress: float | None = None) -> dict[str, Any]:
+def job_json(line: Line, unusual: Unusual | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
     """Return one element of `jobs[]`; what is unknown is null. `unusual` are sentences by submission id.
 
-    `progress` is what somebody who looked knows, 0 to 1.
+    `progress` is what somebody who looked knows.
     """
     submission = line.submission
     job, quote, estimate = submission.job, submission.quote, line.trail.estimate
@@ -51,7 +52,7 @@ def job_json(line: Line, unusual: Unusual | None = None, *, progress: float | No
         "billed_basis": next((entry.basis for entry in line.billed_in if entry.basis), None),
         "variance_pct": variance_pct(line),
         "variance_bridge": bridge_json(line.bridge),
-        "progress": _progress(job, progress),
+        "progress": 1 if job and job.status == SUCCEEDED else progress and progress.fraction,
         "estimated_finish": job.estimated_finish if job else None,
         "created_at": job.created_at if job else submission.recorded_at,
         "finished_at": job.finished_at if job else None,
@@ -59,12 +60,6 @@ def job_json(line: Line, unusual: Unusual | None = None, *, progress: float | No
         "unusual": list((unusual or {}).get(submission.id, ())),
         "tags": dict(submission.tags),
     }
-
-
-def _progress(job: Job | None, known: float | None) -> float | None:
-    if known is not None:
-        return known
-    return 1 if job and job.status == SUCCEEDED else None
 
 
 def bridge_json(bridge: Bridge | None) -> dict[str, Any] | None:
@@ -85,10 +80,10 @@ def jobs_json(
     trails: Sequence[Trail],
     *,
     unusual: Unusual | None = None,
-    progress: Mapping[str, float | None] | None = None,
+    progress: Mapping[str, Progress] | None = None,
     sandbox: bool,
 ) -> dict[str, Any]:
-    """Return `ftjobs.jobs/1`; `progress` is what is known of it, by submission id."""
+    """Return `ftjobs.jobs/1`; `progress` is known to whoever looked, by submission id."""
     known = progress or {}
     jobs = [job_json(Line(trail), unusual, progress=known.get(trail.submission.id)) for trail in trails]
     return envelope("jobs", sandbox=sandbox, jobs=jobs)

@@ -65,7 +65,7 @@ def test_piped_text_is_a_line_for_each_change_and_each_further_tenth(hurried: Se
     job_id = hurried.jobs()[0]["id"]
     *rest, last = told.out.splitlines()
     assert re.fullmatch(rf"{job_id} succeeded, billed \$\d\.\d+", last)
-    running = rf"{job_id} running( (\d+)% \(step \d+ of \d+\), loss \d\.\d+(, about \d+ s left)?)?"
+    running = rf"{job_id} running( (\d+)% \(step \d+ of \d+\), loss \d\.\d+(, about \d+ (s|min) left)?)?"
     found = [re.fullmatch(rf"{job_id} (validating_files|queued)|{running}", line) for line in rest]
     assert all(found), rest
     tenths = [int(each[3]) // 10 for each in found if each and each[3]]

@@ -232,13 +232,14 @@ def test_durations_are_cut_to_what_matters(seconds: float, text: str) -> None:
 
 
 def test_known_progress_is_told_and_else_only_that_of_success() -> None:
-    assert job_json(Line(trail()), progress=0.25)["progress"] == 0.25
-    assert job_json(Line(trail("failed")), progress=0.25)["progress"] == 0.25
-    assert job_json(Line(trail()))["progress"] is None
+    quarter = Progress(fraction=0.25)
+    assert job_json(Line(trail()), progress=quarter)["progress"] == 0.25
+    assert job_json(Line(trail("failed")), progress=quarter)["progress"] == 0.25
+    assert job_json(Line(trail()))["progress"] is job_json(Line(trail()), progress=Progress())["progress"] is None
     assert job_json(Line(trail("succeeded")))["progress"] == 1
     two = [trail(number=1), trail(number=2)]
-    told = jobs_json(two, progress={two[1].submission.id: 0.5}, sandbox=False)
-    assert [each["progress"] for each in told["jobs"]] == [None, 0.5]
+    told = jobs_json(two, progress={two[1].submission.id: quarter}, sandbox=False)
+    assert [each["progress"] for each in told["jobs"]] == [None, 0.25]
 
 
 # Order
