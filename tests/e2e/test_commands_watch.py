@@ -32,9 +32,9 @@ def stream(out: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def hurried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, person: Person) -> Iterator[Service]:
-    """The person's service, at which a second passes whenever it is asked: however slow this machine is."""
-    ticks = count(int(time.time()))
-    with serve_in_background(tmp_path / "hurried", clock=lambda: float(next(ticks))) as base_url:
+    """The person's service, at which time passes whenever it is asked: however slow this machine is."""
+    ticks = count(time.time(), 0.4)
+    with serve_in_background(tmp_path / "hurried", clock=lambda: next(ticks)) as base_url:
         served = Service(base_url)
         served.settings(job_seconds=60, file_seconds=0.1)
         monkeypatch.setitem(person.environ, "OPENAI_BASE_URL", base_url)
@@ -116,6 +116,20 @@ def test_a_network_that_goes_and_comes_back_is_told_of_twice_and_ends_nothing(
     )
     assert re.fullmatch(r"note: The service answers again; it did not since \d\d:\d\d:\d\d UTC\.", back)
     assert len(arrivals(service, path)) >= 9
+
+
+def test_a_service_that_asks_to_wait_is_left_alone_and_the_time_out_holds(
+    service: Service, inside: Inside, training_file: Path
+) -> None:
+    service.settings(job_seconds=1000)
+    inside("submit", str(training_file), "--model", "gpt-4o-mini")
+    path = f"GET /v1/fine_tuning/jobs/{service.jobs()[0]['id']}"
+    service.faults({"on": path, "do": "status", "status": 503, "headers": {"retry-after": "100"}, "times": 9})
+    began = time.monotonic()
+    told = inside("watch", "--timeout", "1s")
+    assert told.code == 10
+    assert time.monotonic() - began < 30
+    assert len(arrivals(service, path)) == 1
 
 
 def test_a_key_that_is_refused_ends_it(service: Service, inside: Inside, training_file: Path) -> None:
