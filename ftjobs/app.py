@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -21,11 +21,13 @@ from ftjobs.provider.profiles import Profile, choose_profile, require_profile_na
 
 if TYPE_CHECKING:
     from ftjobs.dataset.cache import SurveyCache
+    from ftjobs.jobs.submission import Submission
     from ftjobs.ledger.budget import Limit
     from ftjobs.ledger.history import Past
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
-    from ftjobs.provider.retrying import Retry
+    from ftjobs.provider.api import Api
+    from ftjobs.provider.retrying import Retry, RetryPolicy
     from ftjobs.workflows.appraise import Terms
     from ftjobs.workflows.session import Session
 
@@ -41,6 +43,8 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ambient = Ambient()
+        # How often a request is repeated; None: as often as the provider thinks right.
+        self.patience: RetryPolicy | None = None
 
     @classmethod
     def open(cls, *, flags: Mapping[str, object | None], config_file: Path | None) -> App:
@@ -179,9 +183,30 @@ class App:
             else:
                 key = api_key(os.environ, chosen.api_key_env)
                 logs.register_secret(key.reveal())
-            api = Api(chosen, key, now=self.ambient.now, sleep=self.ambient.sleep, on_retry=_announce)
+            api = Api(
+                chosen,
+                key,
+                policy=self.patience,
+                now=self.ambient.now,
+                sleep=self.ambient.sleep,
+                on_retry=_announce,
+            )
             stack.callback(api.close)
             yield Session(api, self.ledger, self.ambient)
+
+    @contextmanager
+    def apis(self) -> Iterator[Callable[[Submission], Api]]:
+        """Yield what returns the API of a submission's account; each stays open until the end of the block."""
+        with ExitStack() as stack:
+            opened: dict[tuple[str, str], Api] = {}
+
+            def api_of(submission: Submission) -> Api:
+                account = submission.profile, submission.account
+                if account not in opened:
+                    opened[account] = stack.enter_context(self.session(self.profile_of(*account))).api
+                return opened[account]
+
+            yield api_of
 
     def sync(self, submission_ids: Sequence[str] = ()) -> None:
         """Refresh these submissions, all that is unsettled where none is given, account by account.

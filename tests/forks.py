@@ -23,7 +23,7 @@ from tests.conftest import ROOT, Person, Run
 _SERVER = """
 import json, os, sys, time
 import alembic.command, openai, structlog, tenacity, toktok
-import ftjobs.app, ftjobs.cli.estimate, ftjobs.cli.ledger, ftjobs.cli.status, ftjobs.cli.submit
+import ftjobs.app, ftjobs.cli.estimate, ftjobs.cli.ledger, ftjobs.cli.status, ftjobs.cli.submit, ftjobs.cli.watch
 import ftjobs.dataset.survey, ftjobs.ledger.store, ftjobs.ledger.orphans, ftjobs.provider.api
 import ftjobs.reports.estimate, ftjobs.reports.jobs, ftjobs.reports.month, ftjobs.reports.submission
 import ftjobs.workflows.appraise, ftjobs.workflows.plan, ftjobs.workflows.resend, ftjobs.workflows.watch

@@ -28,7 +28,7 @@ VERBS: Final[dict[str, str]] = {
     "tco": "ftjobs.cli.tco:tco",
     "submit": "ftjobs.cli.submit:submit",
     "status": "ftjobs.cli.status:status",
-    "watch": "ftjobs.cli.status:watch",
+    "watch": "ftjobs.cli.watch:watch",
     "show": "ftjobs.cli.show:show",
     "cancel": "ftjobs.cli.cancel:cancel",
     "results": "ftjobs.cli.results:results",

@@ -114,7 +114,7 @@ def submit(
             )
     if done is None or not wait:
         return 0
-    from ftjobs.cli.status import follow
+    from ftjobs.cli.watch import follow
 
     return follow(app, given, [done.submission.id])
 

@@ -54,6 +54,15 @@ def curve_of(events: Iterable[Event]) -> Curve:
     return Curve(in_order, None if exceeded else total_steps)
 
 
+def joined(earlier: Curve, later: Curve) -> Curve:
+    """Return one curve of both; the later word on a step and on the total counts."""
+    by_step = {each.step: each for each in (*earlier.points, *later.points)}
+    in_order = tuple(by_step[step] for step in sorted(by_step))
+    total_steps = later.total_steps or earlier.total_steps
+    exceeded = total_steps is not None and bool(in_order) and in_order[-1].step > total_steps
+    return Curve(in_order, None if exceeded else total_steps)
+
+
 def point(measured: Mapping[str, object], *, step: int, at: datetime | None = None) -> Point:
     """Return the point that these metrics make, by the names that events and result files use."""
 

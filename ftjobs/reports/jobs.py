@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ftjobs.jobs.job import SUCCEEDED
+from ftjobs.jobs.progress import Progress
 from ftjobs.ledger.bridge import Bridge
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.month import Line, percent
@@ -27,8 +29,11 @@ COLUMNS = (
 )
 
 
-def job_json(line: Line, unusual: Unusual | None = None) -> dict[str, Any]:
-    """Return one element of `jobs[]`; what is unknown is null. `unusual` are sentences by submission id."""
+def job_json(line: Line, unusual: Unusual | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Return one element of `jobs[]`; what is unknown is null. `unusual` are sentences by submission id.
+
+    `progress` is what somebody who looked knows.
+    """
     submission = line.submission
     job, quote, estimate = submission.job, submission.quote, line.trail.estimate
     return {
@@ -47,7 +52,7 @@ def job_json(line: Line, unusual: Unusual | None = None) -> dict[str, Any]:
         "billed_basis": next((entry.basis for entry in line.billed_in if entry.basis), None),
         "variance_pct": variance_pct(line),
         "variance_bridge": bridge_json(line.bridge),
-        "progress": 1 if job and job.status == "succeeded" else None,
+        "progress": 1 if job and job.status == SUCCEEDED else progress and progress.fraction,
         "estimated_finish": job.estimated_finish if job else None,
         "created_at": job.created_at if job else submission.recorded_at,
         "finished_at": job.finished_at if job else None,
@@ -71,9 +76,17 @@ def bridge_json(bridge: Bridge | None) -> dict[str, Any] | None:
     }
 
 
-def jobs_json(trails: Sequence[Trail], *, unusual: Unusual | None = None, sandbox: bool) -> dict[str, Any]:
-    """Return `ftjobs.jobs/1`."""
-    return envelope("jobs", sandbox=sandbox, jobs=[job_json(Line(trail), unusual) for trail in trails])
+def jobs_json(
+    trails: Sequence[Trail],
+    *,
+    unusual: Unusual | None = None,
+    progress: Mapping[str, Progress] | None = None,
+    sandbox: bool,
+) -> dict[str, Any]:
+    """Return `ftjobs.jobs/1`; `progress` is known to whoever looked, by submission id."""
+    known = progress or {}
+    jobs = [job_json(Line(trail), unusual, progress=known.get(trail.submission.id)) for trail in trails]
+    return envelope("jobs", sandbox=sandbox, jobs=jobs)
 
 
 def unusual_lines(lines: Sequence[Line], unusual: Unusual) -> list[str]:
@@ -81,6 +94,22 @@ def unusual_lines(lines: Sequence[Line], unusual: Unusual) -> list[str]:
     return [
         f"note: {_name(line)}: {clean(note)}" for line in lines for note in unusual.get(line.submission.id, ())
     ]
+
+
+def attention_note(trail: Trail) -> str | None:
+    """Return what to do about a job that may exist unseen, or that its service lost; None for any other."""
+    submission = trail.submission
+    if submission.is_missing and submission.job:
+        return (
+            f"{submission.job.id}: the service does not know this job any more; check the account and project of"
+            " the API key (what the ledger has of it stays, and it is asked for again each time)"
+        )
+    if submission.state == "uncertain" and submission.job is None:
+        return (
+            f"{submission.id} may have created a job that is not listed yet; "
+            f"`ftjobs submit --resend {submission.id}` watches for a while, then creates it"
+        )
+    return None
 
 
 def _name(line: Line) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from ftjobs.money import Usd
@@ -37,3 +38,16 @@ def usd_range(cost: Range[Usd] | None) -> str:
 def usd(amount: Usd | None) -> str:
     """Return the amount, "unknown" for None: never $0 for what nobody knows."""
     return UNKNOWN if amount is None else amount.display()
+
+
+def duration(lasting: timedelta) -> str:
+    """Return "45 s", "4 min", "1 h 05 min", "2 d 3 h"; what is smaller than that is cut off."""
+    seconds = max(int(lasting.total_seconds()), 0)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes == 0:
+        return f"{seconds} s"
+    if hours == 0:
+        return f"{minutes} min"
+    if days == 0:
+        return f"{hours} h {minutes % 60:02} min" if minutes % 60 else f"{hours} h"
+    return f"{days:,} d {hours % 24} h" if hours % 24 else f"{days:,} d"

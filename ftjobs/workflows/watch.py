@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ftjobs.ambient import Ambient
-from ftjobs.errors import WaitTimeoutError
+from ftjobs.errors import UnavailableError, WaitTimeoutError
+from ftjobs.jobs.progress import progress_of
 from ftjobs.ledger.entries import Trail
+from ftjobs.workflows.observe import Snapshot
 
 _RELAX = 1.25
 _NAMED = 3
+# A service that asks for a longer wait is asked again after this one: whole days without a look help nobody.
+_LONGEST_ASKED_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,22 @@ def watch(
     *,
     schedule: PollSchedule,
     timeout_s: float | None = None,
-) -> Iterator[Sequence[Trail]]:
-    """Yield what `refresh` returns, at once and after each interval, until all of it is over.
+    look: Callable[[Sequence[Trail]], Sequence[Snapshot]] | None = None,
+) -> Iterator[tuple[Snapshot, ...]]:
+    """Yield a snapshot of each job that `refresh` returns, at once and after each interval, until all are over.
 
-    WaitTimeoutError where `timeout_s` passes first; the jobs go on.
+    `look` says how far they are; without it only the service's word and times are known. WaitTimeoutError where
+    `timeout_s` passes first; the jobs go on.
     """
+
+    def glance(trails: Sequence[Trail]) -> Sequence[Snapshot]:
+        return [Snapshot(trail, progress_of(trail.submission.job, now=ambient.now())) for trail in trails]
+
     started, interval_s = ambient.monotonic(), schedule.initial_s
     seen: list[str] | None = None
     while True:
         trails = refresh()
-        yield trails
+        yield tuple((look or glance)(trails))
         if all(trail.submission.is_over for trail in trails):
             return
         statuses = [trail.submission.status for trail in trails]
@@ -56,6 +67,44 @@ def watch(
                 job_ids=open_ids,
             )
         ambient.sleep(interval_s)
+
+
+class Outage:
+    """Whether a service is away: told once when it goes, and once when it is back.
+
+    While a service asks to be left alone, it is.
+    """
+
+    def __init__(
+        self,
+        ambient: Ambient,
+        *,
+        on_away: Callable[[UnavailableError], None] = lambda _: None,
+        on_back: Callable[[datetime], None] = lambda _: None,
+    ) -> None:
+        self._ambient = ambient
+        self._on_away = on_away
+        self._on_back = on_back
+        self._not_before_s = float("-inf")
+        self.since: datetime | None = None
+
+    def attempt(self, ask: Callable[[], None]) -> None:
+        """Run `ask`, which may raise UnavailableError; every other failure is raised."""
+        if self._ambient.monotonic() < self._not_before_s:
+            return
+        try:
+            ask()
+        except UnavailableError as error:
+            asked_s = error.details.get("retry_after_s")
+            if isinstance(asked_s, int | float):
+                self._not_before_s = self._ambient.monotonic() + min(asked_s, _LONGEST_ASKED_S)
+            if self.since is None:
+                self.since = self._ambient.now()
+                self._on_away(error)
+            return
+        if self.since is not None:
+            since, self.since = self.since, None
+            self._on_back(since)
 
 
 def watch_line(trails: Sequence[Trail]) -> str:

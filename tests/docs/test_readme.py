@@ -13,7 +13,7 @@ import pytest
 
 from ftjobs import errors
 from ftjobs.cli.main import BUG, VERBS
-from ftjobs.cli.status import JOB_FAILED
+from ftjobs.cli.watch import JOB_FAILED
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -111,6 +111,30 @@ def test_a_failed_job_is_unknown_to_the_bill_and_its_reason_is_told(
     assert (totals["unknown_billed_jobs"], totals["unsettled_jobs"]) == (1, 1)
 
 
+def test_status_shows_first_what_needs_a_hand_and_says_what_it_leaves_out(
+    service: Service,
+    inside: Callable[..., Run],
+    make_training_file: Callable[[str, int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def submit(nth: int, *more: str) -> str:
+        inside("submit", str(make_training_file(f"{nth}.jsonl", 10 + nth)), "--model", "gpt-4o-mini", *more)
+        return str(service.jobs()[0]["id"])
+
+    first, second = submit(1, "--wait"), submit(2, "--wait")
+    service.settings(fail_jobs=True)
+    failed = submit(3, "--wait")
+    service.settings(fail_jobs=False, job_seconds=1000)
+    running = submit(4)
+    monkeypatch.setattr("ftjobs.cli.status.RECENT", 1)
+    told = inside("status")
+    assert [line.split()[0] for line in told.out.splitlines()[1:]] == [failed, running, second]
+    assert "1 more ended earlier; `ftjobs status --all` shows every job\n" in told.err
+    everything = inside("status", "--all")
+    assert [line.split()[0] for line in everything.out.splitlines()[1:]] == [failed, running, second, first]
+    assert "more ended earlier" not in everything.err
+
+
 def test_an_uncertain_submission_shows_the_line_that_resolves_it(
     person: Person, service: Service, inside: Callable[..., Run], training_file: Path
 ) -> None:

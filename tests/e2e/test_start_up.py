@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import Person
+    from tests.conftest import Person, Run
 
 
 def imported(person: Person, *args: str) -> tuple[set[str], str]:
@@ -49,6 +50,17 @@ def test_an_existing_ledger_is_shown_without_what_only_others_need(person: Perso
         ledger = json.loads(out)
         assert (ledger["schema"], ledger["jobs"]) == ("ftjobs.ledger/1", [])
         assert ledger["period"]["start"].endswith("-01T00:00:00Z")
+
+
+def test_status_asks_nobody_where_nothing_is_unsettled(
+    person: Person, inside: Callable[..., Run], training_file: Path
+) -> None:
+    inside("submit", str(training_file), "--model", "gpt-4o-mini", "--wait")
+    modules, out = imported(person, "status")
+    assert "succeeded" in out
+    assert modules.isdisjoint(
+        {"openai", "httpx2", "tenacity", "alembic", "rich.console", "rich.live", "structlog"}
+    )
 
 
 @pytest.mark.parametrize("verb", ["check", "estimate"])

@@ -28,8 +28,8 @@ HIDDEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e\U000e0041"
 
 _CATEGORIES = {"Cc": "control", "Cs": "surrogate", "Zl": "line break", "Zp": "line break", "Cf": "format"}
 _HIDDEN = set(HIDDEN)
-# What we write ourselves on a terminal: colours, and what rich needs to redraw a live table.
-OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[1A|\x1b\[2K|\r")
+# What we write ourselves on a terminal: colours, and what painting a screen takes.
+OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?(?:25|1049)[lh]|\x1b\[[HJK]|\r")
 
 
 def acting(text: str, *, hidden: bool = False) -> list[str]:

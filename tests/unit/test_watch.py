@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ftjobs.ambient import Ambient
-from ftjobs.errors import WaitTimeoutError
+from ftjobs.errors import RejectedError, UnavailableError, WaitTimeoutError
 from ftjobs.jobs.job import parse_job
+from ftjobs.jobs.progress import Progress
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger.entries import Trail
-from ftjobs.workflows.watch import PollSchedule, watch, watch_line
+from ftjobs.workflows.observe import Snapshot
+from ftjobs.workflows.watch import Outage, PollSchedule, watch, watch_line
 
 NOW = datetime(2027, 6, 1, 12, tzinfo=UTC)
 SCHEDULE = PollSchedule(initial_s=2, max_s=10)
@@ -49,7 +51,10 @@ class Time:
 
     @property
     def ambient(self) -> Ambient:
-        return Ambient(now=lambda: NOW, monotonic=lambda: self.now_s, sleep=self._sleep)
+        return Ambient(now=self._now, monotonic=lambda: self.now_s, sleep=self._sleep)
+
+    def _now(self) -> datetime:
+        return NOW + timedelta(seconds=self.now_s - 1000)
 
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -67,8 +72,8 @@ def refreshes(*rounds: Sequence[str | None]) -> Callable[[], Sequence[Trail]]:
     return refresh
 
 
-def statuses(shown: Sequence[Trail]) -> list[str]:
-    return [each.submission.status for each in shown]
+def statuses(shown: Sequence[Snapshot]) -> list[str]:
+    return [each.trail.submission.status for each in shown]
 
 
 def test_what_has_ended_is_shown_once_and_nobody_waits() -> None:
@@ -137,3 +142,78 @@ def test_the_line_to_go_on_names_a_few_open_jobs_or_none() -> None:
     three = [trail("running", number=1), trail("succeeded", number=2), trail(None, number=3, state="uncertain")]
     assert watch_line(three) == "ftjobs watch ftjob-1 01J3"
     assert watch_line([trail("running", number=number) for number in range(4)]) == "ftjobs watch"
+
+
+def test_a_snapshot_holds_the_trail_and_how_far_the_job_is() -> None:
+    running, ended = watch(refreshes(["running"], ["succeeded"]), Time().ambient, schedule=SCHEDULE)
+    assert [each.progress for each in (*running, *ended)] == [Progress(), Progress(fraction=1.0)]
+    halfway = Progress(step=1, total_steps=2, fraction=0.5)
+    looked = watch(
+        refreshes(["succeeded"]),
+        Time().ambient,
+        schedule=SCHEDULE,
+        look=lambda trails: [Snapshot(trail, halfway) for trail in trails],
+    )
+    assert [progress for ((_, progress),) in looked] == [halfway]
+
+
+def unavailable(**details: object) -> UnavailableError:
+    return UnavailableError("unavailable", "The API did not answer.", next_step="Wait.", **details)
+
+
+@dataclass
+class Weather:
+    """A service that is away while its `failure` says so; it keeps what was told of it."""
+
+    failure: Exception | None = None
+    asked: int = 0
+    told: list[str] = field(default_factory=list)
+
+    def ask(self) -> None:
+        self.asked += 1
+        if self.failure:
+            raise self.failure
+
+    def outage(self, time: Time) -> Outage:
+        return Outage(
+            time.ambient,
+            on_away=lambda error: self.told.append(f"away: {error.message}"),
+            on_back=lambda since: self.told.append(f"back: {(since - NOW).total_seconds():g}"),
+        )
+
+
+def test_a_service_that_is_away_for_hours_is_told_of_once_and_once_more_when_it_is_back() -> None:
+    time, weather = Time(), Weather()
+    outage = weather.outage(time)
+    outage.attempt(weather.ask)
+    assert (outage.since, weather.told) == (None, [])
+    weather.failure = unavailable()
+    for _ in range(500):
+        time.now_s += 60
+        outage.attempt(weather.ask)
+    assert outage.since == NOW + timedelta(seconds=60)
+    weather.failure = None
+    outage.attempt(weather.ask)
+    outage.attempt(weather.ask)
+    assert weather.told == ["away: The API did not answer.", "back: 60"]
+    assert weather.asked == 503
+
+
+@pytest.mark.parametrize(("asked_s", "left_alone_s"), [(90.0, 90), (86_400, 600)])
+def test_a_service_that_asks_to_wait_is_left_alone_for_as_long(asked_s: float, left_alone_s: float) -> None:
+    time, weather = Time(), Weather(unavailable(retry_after_s=asked_s))
+    outage = weather.outage(time)
+    outage.attempt(weather.ask)
+    time.now_s += left_alone_s - 1
+    outage.attempt(weather.ask)
+    assert weather.asked == 1
+    time.now_s += 1
+    outage.attempt(weather.ask)
+    assert weather.asked == 2
+
+
+def test_what_waiting_does_not_cure_is_raised() -> None:
+    weather = Weather(RejectedError("rejected", "No.", next_step="Check the key."))
+    with pytest.raises(RejectedError):
+        weather.outage(Time()).attempt(weather.ask)
+    assert weather.told == []
