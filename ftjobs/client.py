@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,10 +15,13 @@ from ftjobs.money import Usd
 from ftjobs.periods import parse_period
 from ftjobs.placing import place
 from ftjobs.pricing.estimate import Estimate
+from ftjobs.watching import looks, to_watch
 from ftjobs.workflows.appraise import beside, estimate_for, require_valid, survey_for
 from ftjobs.workflows.gate import require_consent
+from ftjobs.workflows.observe import Snapshot
 from ftjobs.workflows.plan import Files, Request
 from ftjobs.workflows.submit import Hooks, Submitted
+from ftjobs.workflows.watch import Outage
 
 if TYPE_CHECKING:
     from ftjobs.dataset.survey import Survey
@@ -110,6 +113,17 @@ class Ftjobs:
         if ids:
             self._app.sync(ids)
         return self._app.ledger.trails(ids) if ids else []
+
+    def watch(self, *jobs: str, timeout_s: float | None = None) -> Iterator[tuple[Snapshot, ...]]:
+        """Yield a snapshot of each of these jobs, of all under way where none is named, until all have ended.
+
+        A snapshot is a pair: the trail, and the progress (step, fraction, losses, eta; None for what is unknown).
+        Between two looks `poll_initial_s` to `poll_max_s` pass; a service that is away ends nothing.
+        WaitTimeoutError where `timeout_s` passes first; the jobs go on.
+        """
+        app, chosen = self._app, to_watch(self._app, self._ids(jobs))
+        if chosen:
+            yield from looks(app, chosen, outage=Outage(app.ambient), ambient=app.ambient, timeout_s=timeout_s)
 
     def ledger(self, period: str | None = None) -> MonthReport:
         """Return the cost trail of a period ("2026-10", "2026-10-05", "2026" or "last"), of all time without.

@@ -36,22 +36,17 @@ def watch(
     *,
     schedule: PollSchedule,
     timeout_s: float | None = None,
-    look: Callable[[Sequence[Trail]], Sequence[Snapshot]] | None = None,
+    look: Callable[[Sequence[Trail]], Sequence[Snapshot]],
 ) -> Iterator[tuple[Snapshot, ...]]:
     """Yield a snapshot of each job that `refresh` returns, at once and after each interval, until all are over.
 
-    `look` says how far they are; without it only the service's word and times are known. WaitTimeoutError where
-    `timeout_s` passes first; the jobs go on.
+    `look` says how far they are. WaitTimeoutError where `timeout_s` passes first; the jobs go on.
     """
-
-    def glance(trails: Sequence[Trail]) -> Sequence[Snapshot]:
-        return [Snapshot(trail, progress_of(trail.submission.job, now=ambient.now())) for trail in trails]
-
     started, interval_s = ambient.monotonic(), schedule.initial_s
     seen: list[str] | None = None
     while True:
         trails = refresh()
-        yield tuple((look or glance)(trails))
+        yield tuple(look(trails))
         if all(trail.submission.is_over for trail in trails):
             return
         statuses = [trail.submission.status for trail in trails]
@@ -67,6 +62,11 @@ def watch(
                 job_ids=open_ids,
             )
         ambient.sleep(interval_s)
+
+
+def glance(trails: Sequence[Trail], *, now: datetime) -> tuple[Snapshot, ...]:
+    """Return a snapshot of each by the service's last word and times alone."""
+    return tuple(Snapshot(trail, progress_of(trail.submission.job, now=now)) for trail in trails)
 
 
 class Outage:

@@ -6,6 +6,8 @@ import inspect
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,25 @@ def test_the_quick_start_runs_as_it_is_printed(tmp_path: Path, person: Any) -> N
     assert "succeeded" in told
     assert told.count(" created (") == 1
     assert told.count(" exists already (") == 1  # the job of the command that was killed
+
+
+def test_the_example_of_the_library_runs_as_it_is_printed(tmp_path: Path, person: Any) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    shutil.copy(ROOT / "ftjobs/sandbox/sample.jsonl", person.home / "support.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=person.home,
+        env=person.env(OPENAI_BASE_URL="", OPENAI_API_KEY=""),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *looks, last = done.stdout.splitlines()
+    assert first.startswith("$0.0")
+    assert looks[-1].startswith("succeeded")
+    assert re.fullmatch(r"\$0\.00 \$0\.0[0-9]+", last)
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:

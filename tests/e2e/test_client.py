@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from ftjobs import Ftjobs
-from ftjobs.errors import ConfigError, DatasetError, SpendRefusedError, UncertainError, UsageError
+from ftjobs.errors import (
+    ConfigError,
+    DatasetError,
+    SpendRefusedError,
+    UncertainError,
+    UsageError,
+    WaitTimeoutError,
+)
 from ftjobs.money import Usd
 from tests.conftest import CREATE, Person, Service
 from tests.e2e.conftest import Book, Shell, creates
@@ -67,6 +74,35 @@ def test_sync_settles_and_the_ledger_totals_what_was_billed(
     assert jobs.ledger("2001-01").totals.jobs == 0
     with pytest.raises(ValueError, match="period"):
         jobs.ledger("the other day")
+
+
+def test_watching_yields_a_snapshot_of_each_job_until_all_have_ended(
+    jobs: Ftjobs, service: Service, training_file: Path
+) -> None:
+    service.settings(job_seconds=1.5)
+    job = jobs.submit(training_file, model=MODEL).submission.job
+    assert job is not None
+    looks = list(jobs.watch("last"))
+    assert {len(look) for look in looks} == {1}
+    ((trail, progress),) = looks[-1]
+    assert (trail.submission.status, progress.fraction) == ("succeeded", 1.0)
+    assert trail.billed is not None
+    shares = [look[0].progress.fraction or 0 for look in looks]
+    assert shares == sorted(shares)
+    assert list(jobs.watch()) == []
+
+
+def test_watching_ends_at_the_time_out_and_survives_an_outage(
+    jobs: Ftjobs, service: Service, training_file: Path
+) -> None:
+    service.settings(job_seconds=60)
+    jobs.submit(training_file, model=MODEL)
+    service.faults({"on": "GET /v1/fine_tuning/jobs/*", "do": "status", "status": 503, "times": 4})
+    looks = []
+    with pytest.raises(WaitTimeoutError):
+        for look in jobs.watch(timeout_s=4):
+            looks.append(look)
+    assert len(looks) > 1
 
 
 def test_money_is_not_spent_without_consent(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +16,16 @@ from ftjobs.jobs.progress import Progress
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger.entries import Trail
 from ftjobs.workflows.observe import Snapshot
-from ftjobs.workflows.watch import Outage, PollSchedule, watch, watch_line
+from ftjobs.workflows.watch import Outage, PollSchedule, glance, watch_line
+from ftjobs.workflows.watch import watch as watch_jobs
 
 NOW = datetime(2027, 6, 1, 12, tzinfo=UTC)
 SCHEDULE = PollSchedule(initial_s=2, max_s=10)
+
+
+def watch(refresh: Callable[[], Sequence[Trail]], ambient: Ambient, **more: Any) -> Iterator[tuple[Snapshot, ...]]:
+    """Watch without events."""
+    return watch_jobs(refresh, ambient, **{"look": lambda trails: glance(trails, now=NOW), **more})
 
 
 def trail(status: str | None, *, number: int = 1, state: State = "created") -> Trail:
