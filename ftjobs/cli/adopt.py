@@ -21,7 +21,7 @@ from ftjobs.reports.numbers import count
 if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.ledger.adopted import Adopted, Rescued
-    from ftjobs.provider.api import JobPage
+    from ftjobs.provider.objects import JobPage
     from ftjobs.workflows.session import Session
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
@@ -18,9 +17,10 @@ import openai
 
 from ftjobs.errors import UnavailableError
 from ftjobs.failpoints import reach
-from ftjobs.jobs.job import DAMAGED, Job, parse_job
+from ftjobs.jobs.job import Job, parse_job
 from ftjobs.keys import Secret
 from ftjobs.models.shutdowns import parse_shutdown_date
+from ftjobs.provider.objects import JobPage, RemoteFile, parse_file, parse_page
 from ftjobs.provider.outcomes import (
     Again,
     Answer,
@@ -60,27 +60,6 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, h
 
 T = TypeVar("T")
 Raw = Callable[[openai.OpenAI], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class JobPage:
-    """One validated list page, newest first; `after` is the cursor of the next one, None on the last.
-
-    `damaged` is how many objects on it could not be read, where that was asked for.
-    """
-
-    jobs: tuple[Job, ...]
-    after: str | None
-    damaged: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """An uploaded file; `status` is the service's word, None where it gives none."""
-
-    id: str
-    status: str | None
-    status_details: str | None
 
 
 class Api:
@@ -133,7 +112,7 @@ class Api:
             )
 
         return self.read(
-            ask, lambda body: _page(body, after, skips_damaged=skips_damaged), doing="the list of jobs"
+            ask, lambda body: parse_page(body, after, skips_damaged=skips_damaged), doing="the list of jobs"
         )
 
     def retrieve_job(self, job_id: str) -> Job | None:
@@ -154,7 +133,7 @@ class Api:
     def retrieve_file(self, file_id: str) -> RemoteFile | None:
         """Return the file, None where the service says that there is none (404)."""
         return self.read_or_none(
-            lambda client: client.files.with_raw_response.retrieve(file_id), _file, doing=f"file {file_id}"
+            lambda client: client.files.with_raw_response.retrieve(file_id), parse_file, doing=f"file {file_id}"
         )
 
     def shutdown_date(self, model: str) -> date | None:
@@ -182,7 +161,7 @@ class Api:
                         file=(name, cast(IO[bytes], sent)), purpose="fine-tune", timeout=_UPLOAD_TIMEOUT
                     )
                 )
-            uploaded = self._usable(answer, _file, doing="the upload")
+            uploaded = self._usable(answer, parse_file, doing="the upload")
             if sent.hexdigest() != sha256:
                 raise dataset_changed(path, file_id=uploaded.id)
             return uploaded
@@ -247,7 +226,7 @@ class Api:
             lambda client: client.uploads.with_raw_response.complete(
                 upload_id, part_ids=list(part_ids), timeout=_UPLOAD_TIMEOUT
             ),
-            lambda body: _file(completed_file(body, upload_id=upload_id, size=size)),
+            lambda body: parse_file(completed_file(body, upload_id=upload_id, size=size)),
             doing="the upload",
         )
 
@@ -260,7 +239,7 @@ class Api:
 
         def parse(body: object) -> RemoteFile | None:
             found = newest_named(body, name, size=size)
-            return None if found is None else _file(found)
+            return None if found is None else parse_file(found)
 
         return self.read(
             lambda client: client.files.with_raw_response.list(purpose="fine-tune", limit=_NEWEST_FILES),
@@ -374,36 +353,3 @@ def _reply(response: httpx2.Response) -> Reply:
     except httpx2.HTTPError:
         body = b""
     return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
-
-
-def _page(body: object, after: str | None, *, skips_damaged: bool) -> JobPage:
-    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of jobs")
-    if not isinstance(body.get("has_more"), bool):
-        raise ValueError("a page that does not say whether more follow")
-    jobs, damaged = [], 0
-    for raw in body["data"]:
-        try:
-            jobs.append(parse_job(raw))
-        except ValueError:
-            if not skips_damaged:
-                raise
-            damaged += 1
-    if not body["has_more"]:
-        return JobPage(tuple(jobs), None, damaged)
-    if not jobs or any(job.id == after for job in jobs):
-        raise ValueError("a page whose cursor does not move")
-    return JobPage(tuple(jobs), jobs[-1].id, damaged)
-
-
-def _file(body: object) -> RemoteFile:
-    if not isinstance(body, dict) or body.get("object") != "file":
-        raise ValueError("no file object")
-    file_id, status, details = body.get("id"), body.get("status"), body.get("status_details")
-    if not isinstance(file_id, str) or not file_id or DAMAGED in file_id:
-        raise ValueError("a file without a usable id")
-    return RemoteFile(
-        file_id,
-        one_line(status) if isinstance(status, str) else None,
-        one_line(details) if isinstance(details, str) else None,
-    )

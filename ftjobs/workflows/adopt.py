@@ -14,7 +14,8 @@ from ftjobs.ledger.adopted import Adopted
 from ftjobs.ledger.adopting import Asked, Known
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
-from ftjobs.provider.api import PAGE_LIMIT, Api, JobPage
+from ftjobs.provider.api import PAGE_LIMIT, Api
+from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.adoption import rebuilt, told_key, told_submission
 from ftjobs.workflows.lookup import is_own, pages
 from ftjobs.workflows.session import Session

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from ftjobs.errors import FtjobsError, UnavailableError
 from ftjobs.jobs.job import Job
 from ftjobs.logs import get_logger
-from ftjobs.provider.api import PAGE_LIMIT, Api, JobPage
+from ftjobs.provider.api import PAGE_LIMIT, Api
+from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.at_once import AtOnce
 
 log = get_logger(__name__)

@@ -19,7 +19,7 @@ from ftjobs.provider.uploads import dataset_changed, opened
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-    from ftjobs.provider.api import RemoteFile
+    from ftjobs.provider.objects import RemoteFile
     from ftjobs.workflows.session import Session
     from ftjobs.workflows.upload import Source
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from ftjobs.errors import UnavailableError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
-from ftjobs.provider.api import Api, JobPage
+from ftjobs.provider.api import Api
+from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.session import Session
 
 # Metadata that every job of ours carries; the module that reads it back is `adoption`.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ftjobs.errors import FtjobsError, RejectedError, UnavailableError, UsageError
 from ftjobs.ledger.adopted import Rescued
-from ftjobs.provider.api import Api, JobPage
+from ftjobs.provider.api import Api
+from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.at_once import AtOnce
 from ftjobs.workflows.results import Saved, save_trail
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ftjobs.errors import FtjobsError, UsageError
+from ftjobs.errors import FtjobsError, UnavailableError, UsageError
 from ftjobs.jobs.curve import Curve, curve_of
 from ftjobs.jobs.event import Checkpoint, Event
 from ftjobs.jobs.job import Job, parse_job
@@ -194,12 +194,16 @@ class _Keeper:
 
     @contextmanager
     def trouble_is_told(self, *, fails: bool = True) -> Iterator[None]:
-        """What goes wrong in the block is a note, and the failure where it is the first that counts."""
+        """What goes wrong in the block is a note, and where it counts the failure: the first, or an outage.
+
+        What a later run can cure must not hide behind what is gone for good.
+        """
         try:
             yield
         except FtjobsError as error:
             self._notes.append(error.message)
-            self.failure = self.failure or (error if fails else None)
+            if fails and (self.failure is None or isinstance(error, UnavailableError)):
+                self.failure = error
 
     def saved(self, curve: Curve | None = None) -> Saved:
         """Return what was kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ftjobs.failpoints import reach
@@ -26,8 +27,9 @@ def settle(
     job = submission.job
     if job is None or not job.ended or job.trained_tokens is None:
         return None
-    price = billing_price(submission, prices, price_list)
+    price = price_in_force(submission, prices, price_list)
     if price is None:
+        tell_unpriced([submission])
         return None
     entry = ledger.settle(submission.id, price, now=now)
     if entry is not None:
@@ -45,13 +47,10 @@ def tell_settled(submission: Submission, entry: Entry) -> None:
     )  # fmt: skip
 
 
-def billing_price(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
-    """Return the price that the submission's job is billed at, None where none is known: the log says so."""
-    price = price_in_force(submission, prices, price_list)
-    if price is None:
-        job = submission.job
-        log.warning("bill.unknown", submission_id=submission.id, job_id=job and job.id, reason="no price is known")
-    return price
+def tell_unpriced(submissions: Sequence[Submission]) -> None:
+    """The log says, once, whose bills stay unknown because no price is known."""
+    models = sorted({str(_base_model(submission)) for submission in submissions})
+    log.warning("bills.unknown", jobs=len(submissions), models=models, reason="no price is known")
 
 
 def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 from ftjobs.errors import FtjobsError, UncertainError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
+from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.entries import BillingPrice
 from ftjobs.ledger.locks import submission_lock_if_free
 from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.unsettled import Known, Unsettled
@@ -18,7 +19,7 @@ from ftjobs.workflows.create import resolve
 from ftjobs.workflows.fetching import Fetched, fetch
 from ftjobs.workflows.lookup import MARK, SUBMISSION
 from ftjobs.workflows.session import Session
-from ftjobs.workflows.settle import billing_price, settle, tell_settled
+from ftjobs.workflows.settle import price_in_force, settle, tell_settled, tell_unpriced
 from ftjobs.workflows.submit import RESUME_WITHIN, expire
 
 log = get_logger(__name__)
@@ -38,12 +39,21 @@ def sync(unsettled: Iterable[Unsettled], session: Session, *, prices: PriceBook,
         _look_after(each.submission_id, session)
         current = session.ledger.get(each.submission_id)
         settle(current, ledger=session.ledger, prices=prices, price_list=price_list, now=session.now())
-    price_of = partial(billing_price, prices=prices, price_list=price_list)
+    unpriced: list[Submission] = []
+
+    def price_of(submission: Submission) -> BillingPrice | None:
+        price = price_in_force(submission, prices, price_list)
+        if price is None:
+            unpriced.append(submission)
+        return price
+
     failures: list[FtjobsError] = []
     for fetched in fetch(known.values(), session.api, mark=MARK if known and session.trusts_metadata else None):
         failures.extend(fetched.failures)
         _record(fetched, session, price_of)
         _take_in_twins(fetched.others, known, session)
+    if unpriced:  # one word for all: there may be thousands
+        tell_unpriced(unpriced)
     if failures:
         raise failures[0]
 

@@ -13,7 +13,8 @@ from ftjobs.errors import DatasetError, RejectedError, UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.ledger.locks import upload_lock
 from ftjobs.logs import get_logger
-from ftjobs.provider.api import Api, RemoteFile
+from ftjobs.provider.api import Api
+from ftjobs.provider.objects import RemoteFile
 from ftjobs.provider.profiles import Profile
 from ftjobs.workflows.large_upload import upload_in_parts
 from ftjobs.workflows.session import Session

@@ -104,7 +104,7 @@ AFTER = (
         "any-object-is-a-page",
         f'{_LOOKUP}: `object == "list"`',
         "asking for it",
-        _API,
+        "ftjobs/provider/objects.py",
         'or body.get("object") != "list" or not isinstance(body.get("data"), list)',
         'or not isinstance(body.get("data"), list)',
         (f"{_READS}::test_a_page_that_lies_is_asked_for_again_and_never_read_as_no_jobs",),
@@ -113,7 +113,7 @@ AFTER = (
         "null-data-is-no-jobs",
         f"{_LOOKUP}: `data` is a list",
         "that: null is read as no jobs",
-        _API,
+        "ftjobs/provider/objects.py",
         """or body.get("object") != "list" or not isinstance(body.get("data"), list):
         raise ValueError("no list of jobs")
     if""",
@@ -127,7 +127,7 @@ AFTER = (
         "no-has-more-is-the-end",
         f"{_LOOKUP}: `has_more` is a boolean",
         "that: a page without it is the last",
-        _API,
+        "ftjobs/provider/objects.py",
         """    if not isinstance(body.get("has_more"), bool):
         raise ValueError("a page that does not say whether more follow")
 """,
@@ -139,7 +139,7 @@ AFTER = (
         "damaged-job-passed-by",
         f"{_LOOKUP}: a page is read whole",
         "refusing one with a job that cannot be read",
-        _API,
+        "ftjobs/provider/objects.py",
         "            if not skips_damaged:\n",
         "            if False:\n",
         (f"{_READS}::test_a_page_that_lies_is_asked_for_again_and_never_read_as_no_jobs",),
@@ -148,7 +148,7 @@ AFTER = (
         "cursor-may-stand-still",
         f"{_LOOKUP}: the cursor moves",
         "that: a page that names its own cursor is the last",
-        _API,
+        "ftjobs/provider/objects.py",
         """    if not jobs or any(job.id == after for job in jobs):
         raise ValueError("a page whose cursor does not move")
 """,

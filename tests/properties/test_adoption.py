@@ -17,7 +17,8 @@ from ftjobs.jobs.job import parse_job
 from ftjobs.keys import Secret
 from ftjobs.ledger.store import Ledger
 from ftjobs.pricing.prices import load_prices
-from ftjobs.provider.api import Api, JobPage
+from ftjobs.provider.api import Api
+from ftjobs.provider.objects import JobPage
 from ftjobs.provider.profiles import Profile
 from ftjobs.workflows.adopt import Adopter
 from ftjobs.workflows.lookup import CONTENT_KEY

@@ -15,7 +15,7 @@ from ftjobs.jobs.spec import derive_seed
 from ftjobs.jobs.submission import new_id
 from ftjobs.logs import _storable, storable
 from ftjobs.models.shutdowns import parse_shutdown_date
-from ftjobs.provider.api import JobPage, RemoteFile, _file, _page
+from ftjobs.provider.objects import JobPage, RemoteFile, parse_file, parse_page
 from ftjobs.provider.outcomes import (
     AGAIN_STATUSES,
     REJECTING_STATUSES,
@@ -165,7 +165,7 @@ def test_a_quick_look_at_what_may_be_kept_sees_all_that_a_walk_through_it_change
 @given(pages, st.none() | ids, st.booleans())
 def test_a_page_is_all_that_it_says_or_a_value_error(body: Any, after: str | None, skips_damaged: bool) -> None:
     try:
-        page = _page(body, after, skips_damaged=skips_damaged)
+        page = parse_page(body, after, skips_damaged=skips_damaged)
     except ValueError:
         return
     assert isinstance(page, JobPage)
@@ -186,7 +186,7 @@ def test_a_page_is_all_that_it_says_or_a_value_error(body: Any, after: str | Non
 @given(anything | st.fixed_dictionaries({"object": st.just("file"), "id": scalars}, optional={"status": anything}))
 def test_a_file_is_a_file_or_a_value_error(body: Any) -> None:
     try:
-        file = _file(body)
+        file = parse_file(body)
     except ValueError:
         return
     assert isinstance(file, RemoteFile)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ftjobs.errors import RejectedError, UnavailableError
 from ftjobs.jobs.job import Job, parse_job
-from ftjobs.provider.api import PAGE_LIMIT, Api, JobPage
+from ftjobs.provider.api import PAGE_LIMIT, Api
+from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.fetching import Fetched, fetch
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

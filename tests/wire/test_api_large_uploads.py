@@ -17,7 +17,7 @@ import respx
 
 from ftjobs.config import RawTable, Settings
 from ftjobs.errors import ConfigError, DatasetError, RejectedError, UnavailableError
-from ftjobs.provider.api import RemoteFile
+from ftjobs.provider.objects import RemoteFile
 from ftjobs.provider.profiles import OPENAI_URL, SANDBOX, Profile, choose_profile
 from ftjobs.provider.retrying import RetryPolicy
 from ftjobs.provider.uploads import RemoteUpload

@@ -12,7 +12,7 @@ import pytest
 import respx
 
 from ftjobs.errors import RejectedError, UnavailableError
-from ftjobs.provider.api import RemoteFile
+from ftjobs.provider.objects import RemoteFile
 from ftjobs.provider.retrying import RetryPolicy
 from tests.conftest import Service
 from tests.wire.conftest import FILE, JOBS, MINI, URL, Accounts, job_object, page_of

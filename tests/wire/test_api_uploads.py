@@ -17,7 +17,7 @@ import pytest
 import respx
 
 from ftjobs.errors import DatasetError, RejectedError, UnavailableError, UsageError
-from ftjobs.provider.api import RemoteFile
+from ftjobs.provider.objects import RemoteFile
 from ftjobs.provider.retrying import RetryPolicy
 from ftjobs.provider.uploads import HashingReader
 from tests.conftest import Service

@@ -10,7 +10,7 @@ import pytest
 
 from ftjobs.errors import FtjobsError, RejectedError, UnavailableError
 from ftjobs.jobs.job import parse_job
-from ftjobs.provider.api import JobPage
+from ftjobs.provider.objects import JobPage
 from ftjobs.workflows import rescue as rescuing
 from ftjobs.workflows.rescue import rescue
 from ftjobs.workflows.results import Saved

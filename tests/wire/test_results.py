@@ -121,16 +121,25 @@ def test_a_link_in_its_place_is_never_followed(
     assert (saved.failure is None) is force
 
 
-def test_a_file_that_is_gone_is_told_and_the_others_are_kept(
+def test_a_file_that_is_gone_is_told_the_others_are_kept_and_an_outage_is_the_failure_that_counts(
     api: Api, httpx2_mock: respx.MockRouter, folder: Path
 ) -> None:
     serve(httpx2_mock, a=404, b=TABLE, c=500)
     saved = save_results(job(result_files=["file-a", "file-b", "file-c"]), api, folder)
     assert told(saved) == [("ftjob-1-result-2.csv", "csv", "written")]
     assert saved.failure is not None
-    assert (saved.failure.code, saved.failure.exit_code) == ("file_not_found", 7)
+    assert (saved.failure.code, saved.failure.exit_code) == ("unavailable", 8)
     assert ["file-a" in saved.notes[0], "file-c" in saved.notes[1]] == [True, True]
     assert len(saved.curve.points) == 2
+
+
+def test_a_file_that_is_gone_for_good_is_the_failure(
+    api: Api, httpx2_mock: respx.MockRouter, folder: Path
+) -> None:
+    serve(httpx2_mock, a=404, b=TABLE)
+    saved = save_results(job(result_files=["file-a", "file-b"]), api, folder)
+    assert saved.failure is not None
+    assert (saved.failure.code, saved.failure.exit_code) == ("file_not_found", 7)
 
 
 def test_what_nobody_can_read_is_kept_as_it_came_and_said(
