@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ftjobs.ambient import Ambient
-from ftjobs.errors import UsageError
+from ftjobs.errors import RejectedError, UnavailableError, UsageError
 from ftjobs.ledger.entries import Trail
+from ftjobs.logs import get_logger
 from ftjobs.provider.retrying import RetryPolicy
 from ftjobs.workflows.observe import Observer, Snapshot
 from ftjobs.workflows.watch import Outage, PollSchedule, watch
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+
+log = get_logger(__name__)
 
 # Watching asks again by itself: a request is repeated once, for a hiccup; longer waits are the watch's own.
 _PATIENCE = RetryPolicy(attempts=2, deadline_s=5.0)
@@ -47,20 +50,35 @@ def looks(
     Events are asked for of what is `visible` alone. A service that is away ends nothing: `outage` is told.
     WaitTimeoutError where `timeout_s` passes first; RejectedError and ConfigError where asking on is useless.
     """
-    app.patience = _PATIENCE
+    patience, app.patience = app.patience, _PATIENCE
+    refused: set[object] = set()
     schedule = PollSchedule(app.settings.poll_initial_s, app.settings.poll_max_s)
-    with app.apis() as api_of:
-        observer = Observer(api_of, now=ambient.now)
+    try:
+        with app.apis() as api_of:
+            observer = Observer(api_of, now=ambient.now)
 
-        def refresh() -> Sequence[Trail]:
-            open_ones = [t for t in app.ledger.trails(chosen) if not (t.submission.is_over and t.settled)]
-            if open_ones:
-                outage.attempt(lambda: app.sync([trail.submission.id for trail in open_ones]))
-            return app.ledger.trails(chosen)
+            def sync(ids: Sequence[str]) -> None:
+                try:
+                    app.sync(ids)
+                except (RejectedError, UnavailableError) as error:
+                    job_id = error.details.get("job_id")
+                    if job_id is None or len(ids) == 1:
+                        raise
+                    if job_id not in refused:  # what is said of one job alone, the watch of the others outlives
+                        log.warning("job.unknown", job_id=job_id, reason=error.message)
+                    refused.add(job_id)
 
-        def look(trails: Sequence[Trail]) -> Sequence[Snapshot]:
-            if outage.since is None:
-                observer.ask(visible(trails))
-            return observer(trails)
+            def refresh() -> Sequence[Trail]:
+                open_ones = [t for t in app.ledger.trails(chosen) if not (t.submission.is_over and t.settled)]
+                if open_ones:
+                    outage.attempt(lambda: sync([trail.submission.id for trail in open_ones]))
+                return app.ledger.trails(chosen)
 
-        yield from watch(refresh, ambient, schedule=schedule, timeout_s=timeout_s, look=look)
+            def look(trails: Sequence[Trail]) -> Sequence[Snapshot]:
+                if outage.since is None:
+                    observer.ask(visible(trails))
+                return observer(trails)
+
+            yield from watch(refresh, ambient, schedule=schedule, timeout_s=timeout_s, look=look)
+    finally:
+        app.patience = patience

@@ -48,6 +48,8 @@ def attach(connection: Connection, submission_id: str, job: Job, now: datetime) 
         raise ValueError(f"submission {submission_id} has job {known.id} already, not {job.id}")
     elif not _overtaken(job, known):
         _write(connection, {submission_id: job}, now)
+        if known.failed and not job.failed:
+            _take_key(connection, submission_id)
 
 
 def see(connection: Connection, found: Sequence[Job], *, price_of: PriceOf, now: datetime) -> Iterator[Sighting]:
@@ -65,6 +67,8 @@ def see(connection: Connection, found: Sequence[Job], *, price_of: PriceOf, now:
     for trail, known in trails:
         if (job := changed.get(trail.submission.id)) is None:
             continue
+        if known.failed and not job.failed:
+            _take_key(connection, trail.submission.id)
         submission = replace(trail.submission, job=job, missed=0)
         price = price_of(submission) if job.ended and job.trained_tokens is not None else None
         entry = billed_entry(replace(trail, submission=submission), job, price, now=now) if price else None
@@ -98,7 +102,8 @@ def _changed(connection: Connection, newest: Mapping[str, Job]) -> list[tuple[Tr
 
 def _overtaken(job: Job, known: Job) -> bool:
     """Return whether an answer was on its way for longer than the newer one that we have."""
-    return known.ended and not job.ended
+    forgets = job.status == known.status and job.trained_tokens is None and known.trained_tokens is not None
+    return known.ended and (not job.ended or forgets)
 
 
 def _write(connection: Connection, changed: Mapping[str, Job], now: datetime) -> None:
@@ -111,6 +116,14 @@ def _write(connection: Connection, changed: Mapping[str, Job], now: datetime) ->
     for submission_id, job in changed.items():
         if job.failed:
             free_key(connection, submission_id)
+
+
+def _take_key(connection: Connection, submission_id: str) -> None:
+    """Hold the key of a job that was said to have failed and did not, unless another submission holds it."""
+    key = select(submissions.c.key).where(submissions.c.id == submission_id).scalar_subquery()
+    its = submissions.alias()
+    if not connection.execute(select(its.c.id).where(its.c.key == key, its.c.holds_key == 1)).first():
+        connection.execute(update(submissions).where(submissions.c.id == submission_id).values(holds_key=1))
 
 
 def _text(job: Job) -> str:

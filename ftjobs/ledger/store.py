@@ -26,7 +26,7 @@ from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
-from ftjobs.ledger.trails import has_echo, has_entry, select_submissions, select_trails
+from ftjobs.ledger.trails import among, has_echo, has_entry, select_submissions, select_trails
 from ftjobs.ledger.unsettled import Unsettled, is_unsettled, select_unsettled
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.periods import Period, month_of
@@ -231,7 +231,7 @@ class Ledger:
     def trails(self, references: Sequence[str] = ()) -> list[Trail]:
         """Return the trails of these submission ids, of all where none is given, oldest first."""
         with self._transaction(writes=False) as connection:
-            where = submissions.c.id.in_(list(references)) if references else None
+            where = among(submissions.c.id, references) if references else None
             return select_trails(connection, where)
 
     def current(self, *, recent: int) -> tuple[list[Trail], int]:

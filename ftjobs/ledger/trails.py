@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.entries import Entry, Trail
@@ -25,6 +25,12 @@ def has_entry(*kinds: str, since: datetime | None = None, before: datetime | Non
     return exists().where(*conditions)
 
 
+def among(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that the column is one of these: one bound value, however many they are."""
+    each = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
 def has_job() -> ColumnElement[bool]:
     """Return the condition that a submission has a job."""
     its = jobs.alias()
@@ -39,7 +45,12 @@ def has_echo(connection: Connection, account: str) -> bool:
     candidates = (
         select(submissions.c.id, jobs.c.raw)
         .join(jobs, jobs.c.submission_id == submissions.c.id)
-        .where(submissions.c.account == account, jobs.c.raw.contains('"ftjobs_submission"'))
+        # What was adopted without our record of it may have been made past the proxy that this account is.
+        .where(
+            submissions.c.account == account,
+            submissions.c.spec.is_not(None),
+            jobs.c.raw.contains('"ftjobs_submission"'),
+        )
     )
     return any(_metadata(raw).get("ftjobs_submission") == own_id for own_id, raw in connection.execute(candidates))
 

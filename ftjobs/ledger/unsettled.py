@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select
 from ftjobs.ledger.rows import damaged
 from ftjobs.ledger.spending import BILLED_SIDE
 from ftjobs.ledger.tables import jobs, submissions
-from ftjobs.ledger.trails import has_entry, has_job
+from ftjobs.ledger.trails import among, has_entry, has_job
 from ftjobs.periods import from_unix
 
 
@@ -45,7 +45,7 @@ def select_unsettled(connection: Connection, references: Sequence[str]) -> list[
     """Return what is unsettled; of these submissions, where some are given, all that may have a job."""
     query = select(submissions.c.id, submissions.c.profile, submissions.c.account, jobs.c.id, jobs.c.raw)
     query = query.outerjoin(jobs, jobs.c.submission_id == submissions.c.id)
-    chosen = and_(submissions.c.id.in_(list(references)), ~_created_nothing())
+    chosen = and_(among(submissions.c.id, references), ~_created_nothing())
     rows = connection.execute(query.where(chosen if references else is_unsettled()).order_by(submissions.c.id))
     return [
         Unsettled(submission_id, profile, account, _known(submission_id, job_id, raw) if job_id else None)
@@ -60,6 +60,7 @@ def _created_nothing() -> ColumnElement[bool]:
 def _known(submission_id: str, job_id: str, raw: str) -> Known:
     try:
         told = json.loads(raw)
-        return Known(job_id, from_unix(told["created_at"]), told.get("metadata") or {})
+        metadata = told.get("metadata")
+        return Known(job_id, from_unix(told["created_at"]), metadata if isinstance(metadata, dict) else {})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(submission_id, error) from None

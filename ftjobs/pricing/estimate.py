@@ -55,7 +55,7 @@ def choose_epochs(asked: int | Literal["auto"] | None, *, examples: int, most: i
         return Epochs(Range.exactly(rule), "rule")
     if asked == "auto":
         return Epochs(Range(MIN_EPOCHS, rule, most), "auto")
-    if not MIN_EPOCHS <= asked <= most:
+    if type(asked) is not int or not MIN_EPOCHS <= asked <= most:  # 3.0 would be another content
         raise UsageError(
             "epochs_out_of_range",
             f"--epochs {asked} is not possible.",

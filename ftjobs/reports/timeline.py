@@ -30,7 +30,7 @@ def moments(line: Line, story: Story) -> list[Moment]:
     found = [Moment(submission.recorded_at, "recorded")]
     if job is None:
         return found
-    is_adopted = submission.recorded_at > job.created_at + _CLOCKS_DIFFER
+    is_adopted = submission.recorded_at - job.created_at > _CLOCKS_DIFFER
     if is_adopted:
         found = [Moment(submission.recorded_at, "adopted")]
     found.append(Moment(job.created_at, "created"))

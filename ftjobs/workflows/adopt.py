@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 
 from ftjobs.errors import UsageError
 from ftjobs.jobs.job import Job
@@ -33,7 +34,8 @@ def listed(api: Api, *, since: datetime | None = None) -> Iterator[JobPage]:
     for page in pages(api, skips_damaged=True):
         wanted = tuple(job for job in page.jobs if since is None or job.created_at >= since)
         yield replace(page, jobs=wanted)
-        if page.jobs and not wanted:
+        newest_first = all(a.created_at >= b.created_at for a, b in pairwise(page.jobs))
+        if page.jobs and not wanted and newest_first:
             return
 
 

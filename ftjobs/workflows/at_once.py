@@ -47,8 +47,12 @@ class AtOnce:
         self._open += 1
         self._asked.put(work)
         if self._threads < min(self._most, self._open):
-            self._threads += 1
-            Thread(target=self._work, daemon=True).start()
+            try:
+                Thread(target=self._work, daemon=True).start()
+                self._threads += 1
+            except RuntimeError:  # no more threads are to be had: those that there are do the work
+                if not self._threads:
+                    raise
 
     def take(self) -> None:
         """Wait for an answer, and deal with every one that is there; what is no FtjobsError is raised."""

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
-from ftjobs.errors import FtjobsError, UnavailableError
-from ftjobs.jobs.job import Job
+from ftjobs.errors import FtjobsError, RejectedError, UnavailableError
+from ftjobs.jobs.job import SUCCEEDED, Job
 from ftjobs.logs import get_logger
 from ftjobs.provider.api import PAGE_LIMIT, Api
 from ftjobs.provider.objects import JobPage
@@ -23,8 +23,8 @@ _WORTH_A_PAGE = 2
 _AT_ONCE = 16
 # Readers of a list at once: only a page tells the cursor of the next one, but our own ids are cursors too.
 _MOST_LANES = 4
-# What a service says to a cursor that it does not know.
-_BAD_CURSOR = {400, 404}
+# What a service says of an account rather than of a cursor that it does not know.
+_OF_THE_ACCOUNT = {401, 402, 403, 429}
 
 
 class Known(Protocol):
@@ -130,7 +130,12 @@ class _Fetching:
         if page.damaged:
             log.warning("jobs.unreadable", count=page.damaged)
         hits = [job for job in page.jobs if self._waiting.pop(job.id, None)]
-        self._fetched.jobs.extend(hits)
+        for job in hits:
+            if job.status == SUCCEEDED and job.trained_tokens is None:
+                # The lists of some services leave out what retrieving a job tells.
+                self.requests.ask(partial(self._api.retrieve_job, job.id), partial(self._take_fuller, job))
+            else:
+                self._fetched.jobs.append(job)
         self._fetched.others.extend(job for job in page.jobs if job.id not in self._known)
         if page.after is None:
             self._ask_singly(lane)
@@ -145,10 +150,15 @@ class _Fetching:
 
     def _read_no_more(self, lane: _Lane, error: FtjobsError) -> None:
         """A cursor that the service does not take, or a list that lies, leaves asking one by one."""
-        is_about_cursor = lane.cursor is not None and error.details.get("http_status") in _BAD_CURSOR
+        is_refused = isinstance(error, RejectedError) and error.details.get("http_status") not in _OF_THE_ACCOUNT
+        is_about_cursor = lane.cursor is not None and is_refused
         if is_about_cursor or error.code == "unusable_answer":
             log.info("list.useless", reason=error.message)
             self._ask_singly(lane)
+        elif lane.cursor is not None and lane.may_jump:
+            # Some fail over a cursor whose job is gone; one job asked for by itself tells that from an outage.
+            lane.may_jump = False
+            self._jump(lane)
         else:
             self.trouble = error
 
@@ -166,6 +176,9 @@ class _Fetching:
     def _ask(self, job_id: str, lane: _Lane | None = None) -> None:
         self.requests.ask(partial(self._api.retrieve_job, job_id), partial(self._take_job, job_id, lane))
 
+    def _take_fuller(self, listed: Job, job: Job | FtjobsError | None) -> None:
+        self._fetched.jobs.append(job if isinstance(job, Job) else listed)
+
     def _take_job(self, job_id: str, lane: _Lane | None, job: Job | FtjobsError | None) -> None:
         if isinstance(job, UnavailableError) and job.code != "unusable_answer":
             self.trouble = job
@@ -177,6 +190,7 @@ class _Fetching:
                 case None:
                     self._fetched.missing.append(job_id)
                 case FtjobsError():
+                    job.details.setdefault("job_id", job_id)
                     self._fetched.failures.append(job)
         if lane is not None and isinstance(job, Job):
             self._read_on(lane)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ftjobs.errors import UnavailableError
+from ftjobs.errors import LedgerError, UnavailableError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.provider.api import Api
@@ -48,6 +48,16 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
         for job in jobs.values()
         if is_own(job, submission, shares_files=shares_files) and owner_of(job.id) in {None, submission.id}
     ]
+    for job in jobs.values():
+        owner_id = owner_of(job.id) if job not in own and job.metadata.get(SUBMISSION) == submission.id else None
+        if owner_id is not None and session.ledger.get(owner_id).account != session.account:
+            raise LedgerError(
+                "job_id_taken",
+                f"Job {job.id} is this submission's, and the ledger has another account's job of that id.",
+                next_step="Use a ledger of its own for this service, with --ledger, and adopt the job there.",
+                submission_id=submission.id,
+                job_id=job.id,
+            )
     hits = [
         job
         for job in jobs.values()

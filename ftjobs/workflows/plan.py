@@ -40,6 +40,13 @@ class Request:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("learning_rate_multiplier", "beta"):
+            if (number := getattr(self, name)) is not None:
+                # 2 and 2.0 are one number to Python, and must be one content to the key.
+                object.__setattr__(self, name, float(number) + 0.0)
+        for name, whole in (("batch size", self.batch_size), ("seed", self.seed)):
+            if whole is not None and type(whole) is not int:
+                raise UsageError("bad_number", f"{whole!r} is no {name}.", next_step="Give a whole number.")
         rate = self.learning_rate_multiplier
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             raise UsageError(

@@ -75,7 +75,9 @@ def _observe(submission: Submission, session: Session, settle_s: float, on_left:
         while (left := due - ambient.monotonic()) > 0:
             on_left(started + settle_s - ambient.monotonic())
             ambient.sleep(min(left, 1.0))
-        found = look_up(submission, session, everywhere=True)
+        seen = look_up(submission, session, everywhere=True)
+        # What showed once exists: a later list that lacks it is behind.
+        found = Found(seen.own, seen.same_content or found.same_content)
         if found.own:
             break
     return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from ftjobs import Ftjobs
 from ftjobs.errors import (
     ConfigError,
     DatasetError,
+    RejectedError,
     SpendRefusedError,
     UncertainError,
     UsageError,
@@ -21,6 +24,8 @@ from ftjobs.errors import (
 from ftjobs.money import Usd
 from tests.conftest import CREATE, Person, Service
 from tests.e2e.conftest import Book, Shell, creates
+from tests.wire.conftest import job_object
+from tests.wire.job_lists import JOBS, JobLists, serving
 
 MODEL = "gpt-4o-mini"
 
@@ -161,3 +166,70 @@ def test_importing_the_package_imports_no_part_of_it() -> None:
         check=True,
     )
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("library", "flags"),
+    [
+        ({"lr_multiplier": 2}, ("--lr-multiplier", "2")),
+        ({"epochs": 3.0}, ("--epochs", "3")),
+        ({"epochs": True}, ("--epochs", "1")),
+        ({"batch_size": 8.0}, ("--batch-size", "8")),
+        ({"seed": 42.0}, ("--seed", "42")),
+    ],
+)
+def test_the_same_number_in_another_type_makes_no_second_job(
+    jobs: Ftjobs, shell: Shell, training_file: Path, library: dict[str, Any], flags: tuple[str, ...]
+) -> None:
+    made = shell.submit(*flags).json
+    if "lr_multiplier" in library:
+        again = jobs.submit(training_file, model=MODEL, **library)
+        assert (again.reused, again.submission.id) == (True, made["submission_id"])
+    else:
+        with pytest.raises(UsageError):
+            jobs.submit(training_file, model=MODEL, **library)
+    assert len(shell.book.job_ids()) == 1
+
+
+def test_objects_of_their_own_on_threads_make_one_job(jobs: Ftjobs, service: Service, training_file: Path) -> None:
+    assert jobs.ledger().totals.jobs == 0  # the ledger is made before they race for it
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: Ftjobs().submit(training_file, model=MODEL).reused, range(4)))
+    assert sorted(done) == [False, True, True, True]
+    assert creates(service) == 1
+
+
+def test_watching_leaves_the_patience_of_a_later_submit_alone(
+    jobs: Ftjobs, service: Service, training_file: Path
+) -> None:
+    service.settings(job_seconds=0)
+    jobs.submit(training_file, model=MODEL)
+    assert len(list(jobs.watch("last"))) == 1
+    assert jobs._app.patience is None
+
+
+def test_a_job_that_may_not_be_seen_any_more_ends_the_watch_of_no_other(
+    inside: Any, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [job_object(f"ftjob-{number}", status="running") for number in range(3)]
+    answer = JobLists.answer
+
+    def strict(self: JobLists, target: str) -> tuple[int, dict[str, Any]]:
+        if target == f"{JOBS}/ftjob-1":
+            return 403, {"error": {"message": "not yours", "code": "forbidden"}}
+        return answer(self, target)
+
+    monkeypatch.setattr(JobLists, "answer", strict)
+    with serving(jobs) as lists:
+        for name, value in {**person.env(), "OPENAI_BASE_URL": lists.base_url}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(person.home)
+        assert inside("adopt", "--all", OPENAI_BASE_URL=lists.base_url).code == 0
+        lists.jobs = [jobs[0], jobs[2]]
+        seen: list[list[str]] = []
+        with pytest.raises(RejectedError, match="not yours"):  # once it is the only one left
+            for look in Ftjobs().watch():
+                seen.append([each.trail.submission.status for each in look])
+                for job in lists.jobs:
+                    job.update(status="succeeded", trained_tokens=10)
+    assert sorted(seen[-1]) == ["running", "succeeded", "succeeded"]

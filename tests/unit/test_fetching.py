@@ -187,7 +187,7 @@ def test_what_came_before_the_service_went_away_is_kept() -> None:
     with pytest.raises(UnavailableError):
         for part in fetch(ours, cast(Api, account), mark=MARK):
             came.extend(part.jobs)
-    assert len(came) == 100
+    assert len(came) == 101  # one asked for by itself tells an outage from a cursor that is gone
 
 
 def test_a_bug_in_a_thread_is_not_swallowed() -> None:
