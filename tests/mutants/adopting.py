@@ -109,7 +109,7 @@ ADOPTING = (
         f"{_STEP}: the first page of older jobs is the last",
         "stopping",
         _ADOPT,
-        "        if page.jobs and not wanted:\n            return\n",
+        "        if page.jobs and not wanted and newest_first:\n            return\n",
         "",
         (f"{_WIRE}::test_since_a_time_the_first_page_of_older_jobs_is_the_last_one",),
     ),

@@ -140,8 +140,8 @@ ENTRIES = (
         f"{_BILL}: an older answer does not undo an end",
         "asking which answer is newer",
         "ftjobs/ledger/sightings.py",
-        "    return known.ended and not job.ended",
-        "    return False",
+        "    return known.ended and (not job.ended or forgets)",
+        "    return known.ended and forgets",
         (
             f"{_JOBS}::test_an_answer_that_was_overtaken_does_not_bring_an_ended_job_back",
             "tests/wire/test_protocol.py"
@@ -184,12 +184,21 @@ ENTRIES = (
         f"{_BILL}: an unknown bill is unknown",
         "that: trained tokens that nobody told are 0",
         "ftjobs/jobs/job.py",
-        '_whole(raw.get("trained_tokens"), most=_MAX_TOKENS)',
-        '_whole(raw.get("trained_tokens"), most=_MAX_TOKENS) or 0',
+        "    return None if tokens == 0 and status == SUCCEEDED else tokens",
+        "    return tokens or 0",
         (
             "tests/unit/test_jobs.py::test_what_a_service_leaves_out_is_unknown_and_never_zero",
             f"{_ENTRIES}::test_unknown_trained_tokens_bill_nothing_and_hold_the_commitment",
         ),
+    ),
+    Mutant(
+        "known-tokens-forgotten",
+        f"{_BILL}: an answer without trained tokens does not undo one with them",
+        "asking which one says more",
+        "ftjobs/ledger/sightings.py",
+        "    return known.ended and (not job.ended or forgets)",
+        "    return known.ended and not job.ended",
+        ("tests/wire/test_sync_oddities.py::test_known_tokens_are_not_forgotten",),
     ),
     Mutant(
         "unknown-bill-is-zero",

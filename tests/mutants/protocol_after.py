@@ -31,8 +31,8 @@ AFTER = (
         f"{_AGAIN}: filtered and unfiltered",
         "the unfiltered ones",
         _RESEND,
-        "        found = look_up(submission, session, everywhere=True)",
-        "        found = look_up(submission, session)",
+        "        seen = look_up(submission, session, everywhere=True)",
+        "        seen = look_up(submission, session)",
         (f"{_LOST}::test_resend_counts_valid_lookups_only_filtered_and_unfiltered",),
     ),
     Mutant(
@@ -165,6 +165,35 @@ AFTER = (
         "        if page.after in seen:\n",
         "        if page.after in seen:\n            return\n",
         (f"{_PAGES}::test_pages_that_go_in_circles_are_no_answer",),
+    ),
+    Mutant(
+        "seen-once-forgotten",
+        "4.7 resend: 5 valid, empty lookups",
+        "remembering a job of this content that one of them showed",
+        "ftjobs/workflows/resend.py",
+        "found = Found(seen.own, seen.same_content or found.same_content)",
+        "found = seen",
+        ("tests/wire/test_keys_of_jobs.py::test_a_resend_that_saw_a_job_of_its_content_once_does_not_create",),
+    ),
+    Mutant(
+        "adopted-is-an-echo",
+        f"{_LOOKUP}: metadata is believed once a create reply echoed it",
+        "that: a job adopted without our record counts",
+        "ftjobs/ledger/trails.py",
+        "            submissions.c.spec.is_not(None),\n",
+        "",
+        ("tests/wire/test_adopt_pays_once.py::test_a_submission_is_answered_with_the_job_that_was_adopted",),
+    ),
+    Mutant(
+        "succeeded-after-all-without-key",
+        f"{_LOOKUP}: a job that failed and then succeeded holds its key",
+        "taking it again",
+        "ftjobs/ledger/sightings.py",
+        """        _write(connection, {submission_id: job}, now)
+        if known.failed and not job.failed:""",
+        """        _write(connection, {submission_id: job}, now)
+        if False:""",
+        ("tests/wire/test_keys_of_jobs.py::test_a_failed_job_that_succeeded_after_all_holds_its_key_again",),
     ),
     Mutant(
         "twins-not-recorded",
