@@ -116,8 +116,23 @@ class _Work:
         if self.folder is None:
             return None
         jobs = len(done.job_ids)
-        with _counting("keeping", jobs, self.given) as kept:
-            return rescue(told, session.api, self.folder, jobs=jobs, on_kept=kept)
+        kept = 0
+        with _counting("keeping", jobs, self.given) as show:
+
+            def count_kept(number: int) -> None:
+                nonlocal kept
+                kept = number
+                show(number)
+
+            try:
+                return rescue(told, session.api, self.folder, jobs=jobs, on_kept=count_kept)
+            except KeyboardInterrupt:
+                raise InterruptedByUserError(
+                    "interrupted",
+                    f"Interrupted; {kept:,} of {count(jobs, 'job')} kept in {self.folder}.",
+                    next_step="Run the same command again: it goes on from here.",
+                    kept=kept,
+                ) from None
 
 
 @contextmanager
@@ -140,7 +155,9 @@ def _telling(done: Adopted) -> Iterator[None]:
 
 
 def _kept(done: Adopted) -> str:
-    return f"{count(len(done.new), 'job')} adopted until then, which stay" if done.new else "nothing was adopted"
+    return (
+        f"{count(len(done.new), 'job')} adopted until then, which stay" if done.new else "nothing new was adopted"
+    )
 
 
 @contextmanager

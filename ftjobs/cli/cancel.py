@@ -30,7 +30,7 @@ def cancel(
     app, given = open_app(ctx)
     submission = app.ledger.find(job)
     refuse_uncertain(submission)
-    if submission.is_over:
+    if submission.is_over and not submission.is_missing:  # a lost job may be found, and may still cost money
         done = Cancelled(submission, acted=False)
     else:
         asked = _Confirmation(job, yes=yes, may_ask=can_ask() and not given.json)

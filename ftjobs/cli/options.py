@@ -191,7 +191,7 @@ def _declare(
     ] = False,
     quiet: Annotated[
         bool,
-        typer.Option("-q", "--quiet", help="Show errors only.", callback=_store, expose_value=False),
+        typer.Option("-q", "--quiet", help="Show no notes.", callback=_store, expose_value=False),
     ] = False,
     version: Annotated[
         bool,

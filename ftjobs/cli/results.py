@@ -51,7 +51,7 @@ def results(
             next_step="Run the same command again: what is there stays.",
         ) from None
     told = _told(submission, saved, profile)
-    failure = saved.failure or _not_yet(told)
+    failure = saved.failure or _not_yet(submission, told)
     if given.json:
         print_json(_json(told, given))
     else:
@@ -109,11 +109,11 @@ def _told(submission: Submission, saved: Saved, profile: Profile) -> Results:
 
     job = _job_of(submission)
     base = submission.spec.base_model if submission.spec else job.model
-    notes = list(saved.notes)
+    notes = [] if submission.is_missing and not saved.files else list(saved.notes)
     if job.ended and not job.result_files:
         notes.append("The service names no result files of this job.")
     if job.failed:
-        notes.append(f"The job is {job.status}, so there is no model to try{_reason(job)}.")
+        notes.append(f"The job ended as {job.status}, so there is no model to try{_reason(job)}.")
     if job.ended and has_losses(saved.curve) and not can_draw():
         notes.append(NEEDS_EXTRA)
     snippet = trial_snippet(
@@ -134,9 +134,13 @@ def _reason(job: Job) -> str:
     return f" ({job.error_code}: {job.error_message or 'the service says no more'})" if job.error_code else ""
 
 
-def _not_yet(told: Results) -> FtjobsError | None:
+def _not_yet(submission: Submission, told: Results) -> FtjobsError | None:
+    from ftjobs.workflows.submit import job_missing
+
     if told.job.ended:
         return None
+    if submission.is_missing:
+        return job_missing(told.job.id)
     return UsageError(
         "no_results_yet",
         f"Job {told.job.id} is {told.job.status}: it leaves its results when it ends.",

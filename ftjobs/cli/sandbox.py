@@ -41,11 +41,17 @@ def serve(
     except ModuleNotFoundError as error:
         raise no_sandbox(error) from None
 
+    from ftjobs.ledger.store import Ledger
+
+    ledger = root.sandbox_dir / "served.sqlite3"
+    # Made now: `--profile sandbox` in the other shell would stamp it as its own, and shut everybody else out.
+    Ledger(ledger, stamp="real")
+
     def announce(base_url: str) -> None:
         environment = {
             "OPENAI_BASE_URL": base_url,
             "OPENAI_API_KEY": SANDBOX_KEY,
-            "FTJOBS_LEDGER_URL": f"sqlite:///{root.sandbox_dir / 'served.sqlite3'}",
+            "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}",
         }
         if given.json:
             print_json(envelope("sandbox", sandbox=True, environment=environment))

@@ -117,7 +117,7 @@ class _Stream:
         say(f"note: {error.message} Looking again until it does.", self._given)
 
     def back(self, since: datetime) -> None:
-        say(f"note: The service answers again; it did not since {_clock(since)}.", self._given)
+        say(f"note: The service answers again; it had not since {_clock(since)}.", self._given)
 
     def _once(self, what: Hashable, text: str) -> None:
         if what not in self._noted:
@@ -143,7 +143,8 @@ class _Table:
         by_id = {each.trail.submission.id: each for each in snapshots}
         in_order = open_first([each.trail for each in snapshots])
         self._snapshots = [by_id[trail.submission.id] for trail in in_order]
-        self._looked_at = looked_at
+        if self._away is None:  # what is shown during an outage is as old as the last answer
+            self._looked_at = looked_at
         self.live.refresh()
 
     def wait(self, seconds: float) -> None:

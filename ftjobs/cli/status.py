@@ -30,7 +30,7 @@ def status(
     ctx: typer.Context,
     jobs: Jobs = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Show every job of the ledger.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every job, settled ones too.")] = False,
 ) -> None:
     """Show what became of the jobs. Asks the service about unsettled ones and settles what ended."""
     from ftjobs.reports.order import attention_first
@@ -89,4 +89,5 @@ def hint(trails: Sequence[Trail], given: Globals, unusual: Unusual) -> None:
         elif submission.state == "recorded":
             say(f"{submission.id} was not sent; run the same submit command again to go on", given)
         elif submission.job and submission.job.failed and submission.job.error_code:
-            say(f"{submission.job.id}: {submission.job.error_code}: {submission.job.error_message}", given)
+            told = f"{submission.job.error_code}: {submission.job.error_message or 'the service says no more'}"
+            say(f"{submission.job.id}: {told}; what to do: ftjobs show {submission.job.id}", given)

@@ -34,14 +34,15 @@ def watch(
     try:
         timeout_s = parse_duration(timeout) if timeout is not None else None
     except ValueError as error:
-        raise UsageError("bad_duration", f"{error}.", next_step="Write it like --timeout 20m") from None
+        raise UsageError("bad_duration", f"{error}.", next_step="Write it like --timeout 90s or 20m") from None
     from ftjobs.watching import to_watch
 
     chosen = to_watch(app, chosen_of(app, jobs))
     if not chosen:
         # What ended while nobody looked may still lack its bill.
         app.sync()
-        say("no job is under way", given)
+        lost = sum(trail.submission.is_missing for trail in app.ledger.unsettled())
+        say(f"no job is under way{f'; {lost:,} missing, see: ftjobs status' if lost else ''}", given)
         if given.json:
             show_jobs([], given)
         return 0

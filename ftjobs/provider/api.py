@@ -327,7 +327,7 @@ class Api:
             )
             raise UnavailableError(
                 error.code,
-                f"The API at {self.profile.base_url} did not answer for {doing}: {error.reason}.",
+                f"The API at {self.profile.base_url} did not answer for {doing}: {error.reason.rstrip('.')}.",
                 next_step=f"{wait} the same command again, it goes on where it stopped.",
                 retry_after_s=asked,
             ) from None

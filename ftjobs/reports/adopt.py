@@ -37,7 +37,7 @@ def adopted_json(done: Adopted, rescued: Rescued | None = None, *, sandbox: bool
 def adopted_text(done: Adopted) -> str:
     """Return what was adopted, settled and known before, and where to look at it."""
     if not done.job_ids:
-        return "no jobs to adopt: the service has none"
+        return "no jobs to adopt: the service has none of those"
     parts = [f"adopted {count(len(done.new), 'job')}"]
     if done.new:
         parts[0] += f" ({f'{done.with_estimate:,}' if done.with_estimate else 'none'} with an estimate)"

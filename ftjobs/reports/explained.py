@@ -31,7 +31,7 @@ _QUOTA = Explanation(
 )
 _SAFETY = Explanation(
     "The service's moderation did not pass the training file, or the model that came of it.",
-    "Take out the examples that its usage policy forbids (`ftjobs show JOB --events` lists what it said), then "
+    "Take out the examples that its usage policy forbids (`ftjobs show --events` lists what it said), then "
     "submit the new file.",
 )
 _FILE = Explanation(
@@ -91,7 +91,7 @@ def explained(code: str) -> Explanation:
             return explanation
     return Explanation(
         "Nothing more is known of this code here.",
-        "Go by the service's message; `ftjobs show JOB --events` lists what the job told before.",
+        "Go by the service's message; `ftjobs show --events` lists what the job told before.",
     )
 
 

@@ -58,7 +58,7 @@ def failure_lines(
     if failure.explanation is not None:
         facts += [("meaning", failure.explanation.meaning), ("next", failure.explanation.next_step)]
     if failure.code == DAILY_LIMIT and now is not None:
-        facts.append(("slot", slot_frees(created, now=now)))
+        facts.append(("limit", slot_frees(created, now=now)))
     return fact_lines(facts, width=width)
 
 

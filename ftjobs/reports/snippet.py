@@ -10,7 +10,7 @@ OPENAI_KEY = "OPENAI_API_KEY"
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 
 _CHAT = '''\
-"""Asks a fine-tuned model and its base the same. Needs: pip install openai"""
+"""Asks a fine-tuned model and its base the same. Needs: pip install openai, and the API key in the environment."""
 import os
 
 from openai import OpenAI

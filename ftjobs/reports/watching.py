@@ -82,6 +82,8 @@ def changed_line(trail: Trail, progress: Progress, *, now: datetime) -> str:
     facts = [f"{name_of(trail)} {clean(submission.status)}"]
     if submission.is_over and not trail.voided:
         facts.append(f"billed {usd(trail.billed)}" if trail.billed is not None else "its bill is unknown")
+        if submission.job and submission.job.fine_tuned_model:
+            facts.append(f"model {clean(submission.job.fine_tuned_model)}")
     elif not submission.is_over and progress.fraction is not None:
         facts[0] += f" {_percent(progress.fraction)} (step {progress.step:,} of {progress.total_steps:,})"
         if progress.losses:

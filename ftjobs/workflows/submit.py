@@ -165,7 +165,8 @@ def job_missing(job_id: str) -> RejectedError:
     return RejectedError(
         "job_missing",
         f"The service does not know job {job_id} any more; what the ledger has of it stays.",
-        next_step="Check the account and project of the API key; to train it anew, submit with --again NAME.",
+        next_step="Check the account and project of the API key: it may still run, and be billed. Once you know"
+        " that it is gone, train it anew with --again NAME.",
         job_id=job_id,
     )
 

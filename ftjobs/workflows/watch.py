@@ -57,8 +57,8 @@ def watch(
             open_ids = _open_ids(trails)
             raise WaitTimeoutError(
                 "wait_timed_out",
-                f"After {timeout_s:g} s {len(open_ids)} of {len(trails)} jobs had not ended; they go on.",
-                next_step=f"Run `{watch_line(trails)}` to go on watching.",
+                f"After {timeout_s:g} s {len(open_ids)} of {len(trails)} jobs had not ended when last seen.",
+                next_step=f"They go on; `{watch_line(trails)}` watches them.",
                 job_ids=open_ids,
             )
         ambient.sleep(interval_s)

@@ -75,7 +75,7 @@ def test_a_day_chooses_and_a_job_is_named(
 
 def test_without_any_jobs_it_says_so(inside: Inside, service: Service) -> None:
     done = inside("adopt", "--all")
-    assert (done.code, done.out, done.err) == (0, "no jobs to adopt: the service has none\n", "")
+    assert (done.code, done.out, done.err) == (0, "no jobs to adopt: the service has none of those\n", "")
 
 
 @pytest.mark.parametrize(

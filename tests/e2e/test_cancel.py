@@ -501,3 +501,35 @@ def test_a_prefix_of_two_jobs_cancels_neither(
     told = inside("cancel", "ftjob-", "--yes", "--json")
     assert (told.code, told.json["code"]) == (2, "ambiguous_job")
     assert cancels(service) == 0
+
+
+def test_a_missing_job_is_asked_for_again_and_cancelled_where_it_turns_up(
+    service: Service, inside: Callable[..., Run], training_file: Path
+) -> None:
+    service.settings(job_seconds=60)
+    job_id = inside("submit", str(training_file), "--model", "gpt-4o-mini", "--json").json["job_id"]
+    gone = {"on": f"GET /v1/fine_tuning/jobs/{job_id}", "do": "status", "status": 404}
+    service.faults({**gone, "times": 3})
+    inside("status")
+    assert "missing" in inside("status").out
+    refused = inside("cancel", job_id, "--yes", "--json")
+    assert (refused.code, refused.json["code"]) == (7, "job_missing")
+    assert "it may still run, and be billed" in refused.json["next_step"]
+    assert service.jobs()[0]["status"] != "cancelled"
+    assert inside("cancel", job_id, "--yes").code == 0
+    assert service.jobs()[0]["status"] == "cancelled"
+
+
+def test_a_missing_job_leaves_no_results_and_a_bare_watch_says_that_it_is_missing(
+    service: Service, inside: Callable[..., Run], training_file: Path
+) -> None:
+    service.settings(job_seconds=60)
+    job_id = inside("submit", str(training_file), "--model", "gpt-4o-mini", "--json").json["job_id"]
+    gone = {"on": f"GET /v1/fine_tuning/jobs/{job_id}", "do": "status", "status": 404, "times": 50}
+    service.faults(gone, {**gone, "on": f"{gone['on']}/events"})
+    inside("status")
+    inside("status")
+    told = inside("results", job_id)
+    assert (told.code, "does not know job" in told.err, "ftjobs watch" in told.err) == (7, True, False)
+    watched = inside("watch")
+    assert (watched.code, watched.err) == (0, "no job is under way; 1 missing, see: ftjobs status\n")

@@ -49,7 +49,7 @@ def test_submit_prints_the_job_its_estimate_and_a_line_that_works(
 
     watched = person.run(*follow.partition("ftjobs ")[2].split())
     assert watched.code == 0
-    assert re.search(rf"^{job_id} succeeded, billed \$0\.\d{{4}}$", watched.out, re.MULTILINE)
+    assert re.search(rf"^{job_id} succeeded, billed \$0\.\d{{4}}, model ft:\S+$", watched.out, re.MULTILINE)
     again = inside(*submit)
     assert again.out.splitlines()[0] == f"job {job_id} exists already (succeeded, gpt-4o-mini-2024-07-18)"
     assert again.out.splitlines()[2] == f"see it with: ftjobs status {job_id}"

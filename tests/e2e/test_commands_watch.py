@@ -64,7 +64,7 @@ def test_piped_text_is_a_line_for_each_change_and_each_further_tenth(hurried: Se
     told = inside("watch")
     job_id = hurried.jobs()[0]["id"]
     *rest, last = told.out.splitlines()
-    assert re.fullmatch(rf"{job_id} succeeded, billed \$\d\.\d+", last)
+    assert re.fullmatch(rf"{job_id} succeeded, billed \$\d\.\d+, model ft:\S+", last)
     running = rf"{job_id} running( (\d+)% \(step \d+ of \d+\), loss \d\.\d+(, about \d+ (s|min) left)?)?"
     found = [re.fullmatch(rf"{job_id} (validating_files|queued)|{running}", line) for line in rest]
     assert all(found), rest
@@ -114,7 +114,7 @@ def test_a_network_that_goes_and_comes_back_is_told_of_twice_and_ends_nothing(
     assert re.fullmatch(
         r"note: The API at \S+ did not answer for job ftjob-\w+: .* Looking again until it does\.", away
     )
-    assert re.fullmatch(r"note: The service answers again; it did not since \d\d:\d\d:\d\d UTC\.", back)
+    assert re.fullmatch(r"note: The service answers again; it had not since \d\d:\d\d:\d\d UTC\.", back)
     assert len(arrivals(service, path)) >= 9
 
 
@@ -175,7 +175,7 @@ def test_at_the_time_out_the_jobs_go_on_and_the_line_to_go_on_is_told(
     assert told.code == 10
     assert told.out == f"{job_id} validating_files\n"
     message, next_step = told.err.splitlines()
-    assert message == "error: After 0.5 s 1 of 1 jobs had not ended; they go on."
+    assert message == "error: After 0.5 s 1 of 1 jobs had not ended when last seen."
     assert f"`ftjobs watch {job_id}`" in next_step
     assert service.jobs()[0]["status"] == "validating_files"
 

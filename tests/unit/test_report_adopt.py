@@ -28,7 +28,7 @@ def done(**fields: object) -> Adopted:
 @pytest.mark.parametrize(
     ("came_to", "told"),
     [
-        (done(), "no jobs to adopt: the service has none"),
+        (done(), "no jobs to adopt: the service has none of those"),
         (done(known=["a"] * 4), "adopted 0 jobs, 4 known already"),
         (
             done(

@@ -141,7 +141,7 @@ def test_it_never_waits_past_the_time_out(timeout_s: float, looks: int) -> None:
     assert caught.value.exit_code == 10
     assert caught.value.details == {"job_ids": ["ftjob-1"]}
     assert "`ftjobs watch ftjob-1`" in caught.value.next_step
-    assert f"After {timeout_s:g} s 1 of 2 jobs had not ended; they go on." == caught.value.message
+    assert f"After {timeout_s:g} s 1 of 2 jobs had not ended when last seen." == caught.value.message
 
 
 def test_the_line_to_go_on_names_a_few_open_jobs_or_none() -> None:
