@@ -84,7 +84,7 @@ def parse_job(raw: object) -> Job:
         fine_tuned_model=_text(raw.get("fine_tuned_model")),
         training_file=_text(raw.get("training_file")),
         seed=_whole(raw.get("seed")),
-        trained_tokens=_trained(raw.get("trained_tokens"), status),
+        trained_tokens=_whole(raw.get("trained_tokens"), most=_MAX_TOKENS),
         estimated_finish=_instant(raw.get("estimated_finish")),
         n_epochs=_epochs(raw),
         error_code=_text(error.get("code")),
@@ -114,12 +114,6 @@ def _text(value: object) -> str | None:
 def _whole(value: object, *, most: int = 2**62) -> int | None:
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     return value if is_count and isinstance(value, int) else None
-
-
-def _trained(value: object, status: str) -> int | None:
-    """Return the count; a model that was trained on nothing is one whose count is not there yet."""
-    tokens = _whole(value, most=_MAX_TOKENS)
-    return None if tokens == 0 and status == SUCCEEDED else tokens
 
 
 def _instant(value: object) -> datetime | None:

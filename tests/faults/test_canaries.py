@@ -171,6 +171,7 @@ def make_older(book: Book) -> None:
     """Take the ledger back to its first schema."""
     for trigger in ("entries_no_replace", "submissions_no_delete", "jobs_no_delete"):
         book.run(f"DROP TRIGGER {trigger}")
+    book.run("ALTER TABLE jobs DROP COLUMN missed")
     book.run("DROP TABLE uploads")
     book.run("UPDATE alembic_version SET version_num = '0001'")
 

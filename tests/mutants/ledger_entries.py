@@ -184,8 +184,8 @@ ENTRIES = (
         f"{_BILL}: an unknown bill is unknown",
         "that: trained tokens that nobody told are 0",
         "ftjobs/jobs/job.py",
-        "    return None if tokens == 0 and status == SUCCEEDED else tokens",
-        "    return tokens or 0",
+        '_whole(raw.get("trained_tokens"), most=_MAX_TOKENS)',
+        '_whole(raw.get("trained_tokens"), most=_MAX_TOKENS) or 0',
         (
             "tests/unit/test_jobs.py::test_what_a_service_leaves_out_is_unknown_and_never_zero",
             f"{_ENTRIES}::test_unknown_trained_tokens_bill_nothing_and_hold_the_commitment",

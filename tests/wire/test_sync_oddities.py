@@ -115,18 +115,6 @@ def test_known_tokens_are_not_forgotten(tmp_path: Path) -> None:
         assert [job and job.trained_tokens for job in kept] == [1000] * 3
 
 
-def test_a_job_that_succeeded_with_no_tokens_has_an_unknown_bill(tmp_path: Path) -> None:
-    jobs = [running(n) for n in range(3)]
-    with serving(jobs) as lists, opened(lists.base_url, tmp_path / "l.sqlite3") as session:
-        adopt_all(session)
-        end(jobs)
-        jobs[0]["trained_tokens"] = 0
-        sync_all(session)
-        jobs[0]["trained_tokens"] = 1000
-        sync_all(session)
-        assert all(t.billed is not None and t.billed.nano for t in session.ledger.trails())
-
-
 def test_one_thread_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container allows this process no second thread more."""
     started: list[int] = []
