@@ -34,7 +34,7 @@ def watch(
     try:
         timeout_s = parse_duration(timeout) if timeout is not None else None
     except ValueError as error:
-        raise UsageError("bad_duration", f"{error}.", next_step="Write it like --timeout 90s or 20m") from None
+        raise UsageError("bad_duration", f"{error}.", next_step="Write it like --timeout 20m") from None
     from ftjobs.watching import to_watch
 
     chosen = to_watch(app, chosen_of(app, jobs))

@@ -101,7 +101,8 @@ class Api:
         """Return one page of at most 100 jobs, filtered by the service where `metadata` is given.
 
         A page that lies (no list, no has_more, a cursor that does not move) is refused, never read as "no jobs":
-        UnavailableError `unusable_answer`. So is one with a damaged job, unless those may be skipped.
+        UnavailableError, with `unusable_answer` in its details. So is one with a damaged job, unless those may be
+        skipped.
         """
 
         def ask(client: openai.OpenAI) -> Any:
@@ -313,7 +314,7 @@ class Api:
         try:
             return parse(answer.decoded() if isinstance(answer, Reply) else None)
         except (ValueError, RecursionError) as error:
-            raise TryAgainError(f"an unusable answer ({error})", code="unusable_answer") from None
+            raise TryAgainError(f"an unusable answer ({error})", unusable=True) from None
 
     def _repeat(self, attempt: Callable[[], T], *, doing: str) -> T:
         try:
@@ -326,10 +327,11 @@ class Api:
                 else "Check the connection and the base URL, then run"
             )
             raise UnavailableError(
-                error.code,
+                "unavailable",
                 f"The API at {self.profile.base_url} did not answer for {doing}: {error.reason.rstrip('.')}.",
                 next_step=f"{wait} the same command again, it goes on where it stopped.",
                 retry_after_s=asked,
+                unusable_answer=error.unusable,
             ) from None
 
 

@@ -15,14 +15,14 @@ T = TypeVar("T")
 class TryAgainError(Exception):
     """One attempt failed in a way that another can cure; `retry_after_s` is what the service asked for.
 
-    `code` names the failure where no attempt cures it.
+    `unusable` says that an answer came, and that nothing could be made of it.
     """
 
-    def __init__(self, reason: str, retry_after_s: float | None = None, *, code: str = "unavailable") -> None:
+    def __init__(self, reason: str, retry_after_s: float | None = None, *, unusable: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after_s = retry_after_s
-        self.code = code
+        self.unusable = unusable
 
 
 @dataclass(frozen=True, slots=True)

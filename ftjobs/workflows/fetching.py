@@ -152,7 +152,7 @@ class _Fetching:
         """A cursor that the service does not take, or a list that lies, leaves asking one by one."""
         is_refused = isinstance(error, RejectedError) and error.details.get("http_status") not in _OF_THE_ACCOUNT
         is_about_cursor = lane.cursor is not None and is_refused
-        if is_about_cursor or error.code == "unusable_answer":
+        if is_about_cursor or error.details.get("unusable_answer"):
             log.info("list.useless", reason=error.message)
             self._ask_singly(lane)
         elif lane.cursor is not None and lane.may_jump:
@@ -180,7 +180,7 @@ class _Fetching:
         self._fetched.jobs.append(job if isinstance(job, Job) else listed)
 
     def _take_job(self, job_id: str, lane: _Lane | None, job: Job | FtjobsError | None) -> None:
-        if isinstance(job, UnavailableError) and job.code != "unusable_answer":
+        if isinstance(job, UnavailableError) and not job.details.get("unusable_answer"):
             self.trouble = job
             return
         if self._waiting.pop(job_id, None):

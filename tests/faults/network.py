@@ -292,14 +292,14 @@ mute-after-all  later     later     later    later     (once)     unseen     lat
 308-away-all    later     later     later    later     (once)     unseen     later     later*    later     later
 cut-before-all  later     later     later*   later     (once)     unseen     later     later     later     later
 cut-after-all   later     later     later    later     (once)     unseen     later     later     later*    later
-{}-all          later     later     later    later*    (once)     unseen     later     later     later     later
-{}-after-all    later     later     later    later     (once)     unseen     later     later     later     later*
-html-all        later     later     later    later     (once)     unseen*    later     later     later     later
-other-all       absorbed* later     later    later     (once)     unseen     later     later     later     later
-empty-all       later     later     later    later     (once)     unseen     later*    later     later     later
-null-all        later     later*    later    later     (once)     unseen     later     later     later     later
-null-data-all   (list)    later     (list)   (list)    (list)     unseen     later     later*    (list)    (list)
-no-has-more-all (list)    later*    (list)   (list)    (list)     unseen     later     later     (list)    (list)
-stuck-all       (list)    later     (list)   (list)    (list)     unseen*    later     later     (list)    (list)
+{}-all          later     later     later    later*    (once)     unseen     later     absorbed  later     later
+{}-after-all    later     later     later    later     (once)     unseen     later     absorbed  later     later*
+html-all        later     later     later    later     (once)     unseen*    later     absorbed  later     later
+other-all       absorbed* later     later    later     (once)     unseen     later     absorbed  later     later
+empty-all       later     later     later    later     (once)     unseen     later*    absorbed  later     later
+null-all        later     later*    later    later     (once)     unseen     later     absorbed  later     later
+null-data-all   (list)    later     (list)   (list)    (list)     unseen     later     absorbed* (list)    (list)
+no-has-more-all (list)    later*    (list)   (list)    (list)     unseen     later     absorbed  (list)    (list)
+stuck-all       (list)    later     (list)   (list)    (list)     unseen*    later     absorbed  (list)    (list)
 circle-all      (list)    later     (list)   (list)    (list)     unseen     later*    absorbed  (list)    (list)
 """

@@ -260,7 +260,8 @@ def as_of_the_first_schema(path: Path, first_schema: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute("ATTACH ? AS new", [str(path)])
         for table in ("stamps", "submissions", "jobs", "files", "entries"):
-            connection.execute(f"INSERT INTO main.{table} SELECT * FROM new.{table}")
+            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
         connection.commit()
     old.chmod(0o600)
     old.replace(path)

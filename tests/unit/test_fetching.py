@@ -158,7 +158,7 @@ def test_a_job_that_is_refused_hides_no_other() -> None:
 
 def test_where_lists_lie_jobs_are_asked_for_one_by_one() -> None:
     ours = [job(number) for number in range(30)]
-    lie = UnavailableError("unusable_answer", "no list", next_step="none")
+    lie = UnavailableError("unavailable", "no list", next_step="none", unusable_answer=True)
     account = Account(newest_first(ours), trouble={"list": lie})
     assert ids(fetched(account, ours).jobs, ours) == ids(ours, ours)
     assert len(account.requests) == 31

@@ -74,7 +74,7 @@ def test_a_page_that_lies_is_asked_for_again_and_never_read_as_no_jobs(
     assert route.call_count == 3
     assert len(asked.waits) == 2
     assert "an unusable answer" in caught.value.message
-    assert (caught.value.code, caught.value.exit_code) == ("unusable_answer", 8)
+    assert (caught.value.code, caught.value.exit_code) == ("unavailable", 8)
 
 
 NO_JSON = {
