@@ -112,12 +112,14 @@ def test_ctrl_c_while_following_another_process_leaves_that_one_alone(
     service.faults({"on": CREATE, "do": "delay", "seconds": 6, "when": "after"})
     leading = shell.start_submit()
     until(service.jobs)
+    leading.send_signal(signal.SIGSTOP)  # it stays amid its create call, however slowly the other one starts
     following = shell.start("submit", str(shell.data), "--model", MODEL)
     assert following.stderr
     assert "another process" in following.stderr.readline()
     following.send_signal(signal.SIGINT)
 
     assert shell.end(following).code == 130
+    leading.send_signal(signal.SIGCONT)
     led = shell.end(leading)
 
     assert (led.code, led.json["reused"]) == (0, False)
