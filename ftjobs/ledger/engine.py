@@ -19,7 +19,7 @@ from ftjobs.ledger.tables import stamps
 
 # The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
 # up to date does not import alembic (half a second).
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 _BUSY_TIMEOUT_MS = 30_000
 
 

@@ -169,8 +169,58 @@ entries = Table(
     Column("source", Text, nullable=False),
     Column("occurred_at", UtcText, nullable=False),
     Column("recorded_at", UtcText, nullable=False),
+    # Who adjusted; NULL for what ftjobs itself works out.
+    Column("recorded_by", Text),
     CheckConstraint("kind IN ('estimate','void','billed','adjustment')", name="kind"),
     UniqueConstraint("submission_id", "kind", "seq"),
     Index("ix_entries_occurred_at", "occurred_at"),
+    sqlite_strict=True,
+)
+
+# What a submission, its job or its tags were before they changed, so that an earlier print can be made again.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Whole, primary_key=True, autoincrement=True),
+    Column("submission_id", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("what", Text, nullable=False),
+    # JSON; NULL where there was none
+    Column("before", Text),
+    Column("recorded_at", UtcText, nullable=False),
+    Column("recorded_by", Text),
+    CheckConstraint("what IN ('state','job','tags')", name="what"),
+    Index("ix_changes_recorded_at", "recorded_at"),
+    sqlite_strict=True,
+)
+
+# What an account's cost report said of a day, as often as it said something else: the newest row counts.
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("id", Whole, primary_key=True, autoincrement=True),
+    Column("account", Text, nullable=False),
+    Column("day", DateText, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("line_item", Text, nullable=False),
+    Column("amount_nano_usd", Whole, nullable=False),
+    # a decimal number as the report spells it
+    Column("quantity", Text),
+    Column("quantity_unit", Text),
+    Column("recorded_at", UtcText, nullable=False),
+    Index("ix_invoices_account_day", "account", "day"),
+    sqlite_strict=True,
+)
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("id", Whole, primary_key=True, autoincrement=True),
+    Column("account", Text, nullable=False),
+    Column("first_day", DateText, nullable=False),
+    Column("last_day", DateText, nullable=False),
+    # JSON
+    Column("result", Text, nullable=False),
+    Column("recorded_at", UtcText, nullable=False),
+    Column("recorded_by", Text),
     sqlite_strict=True,
 )
