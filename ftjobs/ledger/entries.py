@@ -24,7 +24,8 @@ class Entry:
 
     `tokens` are estimated tokens (expected) or trained tokens, by kind. `amount` is the expected estimate or the
     billed amount; `spread` are an estimate's bounds, what a commitment holds being its high one; a void carries
-    all of them negated. `occurred_at` decides the month, `recorded_at` what was known when.
+    all of them negated. `occurred_at` decides the month, `recorded_at` what was known when; `recorded_by` is the
+    person who adjusted, None for what ftjobs works out.
     """
 
     submission_id: str
@@ -40,6 +41,7 @@ class Entry:
     effective_from: date | None = None
     basis: str | None = None
     source: str = ""
+    recorded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def _submission_of(row: Mapping[Any, Any]) -> Submission:
         recorded_at=row["recorded_at"],
         spec=JobSpec.from_json(row["spec"]) if row["spec"] else None,
         quote=Quote.decode(row["quote"]) if row["quote"] else None,
-        tags=_tags(json.loads(row["tags"])),
+        tags=tags_of(json.loads(row["tags"])),
         training_file_id=row["training_file_id"],
         validation_file_id=row["validation_file_id"],
         error_code=row["error_code"],
@@ -54,7 +54,8 @@ def _submission_of(row: Mapping[Any, Any]) -> Submission:
     )
 
 
-def _tags(value: Any) -> Mapping[str, str]:
+def tags_of(value: Any) -> Mapping[str, str]:
+    """Return the tags that a decoded value is; TypeError for anything else."""
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise TypeError("tags are texts by name")
     return value
@@ -98,6 +99,7 @@ def entry_of(row: Mapping[Any, Any]) -> Entry:
         effective_from=row["effective_from"],
         basis=row["basis"],
         source=row["source"],
+        recorded_by=row["recorded_by"],
     )
 
 
@@ -118,4 +120,5 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "source": entry.source,
         "occurred_at": entry.occurred_at,
         "recorded_at": entry.recorded_at,
+        "recorded_by": entry.recorded_by,
     }

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.adjusting import taken_back
+from ftjobs.ledger.changes import Change, job_before, keep, state_before
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry
 from ftjobs.ledger.rows import entry_row
 from ftjobs.ledger.tables import entries, jobs, submissions
@@ -33,8 +35,10 @@ class Sighting:
 
 def attach(connection: Connection, submission_id: str, job: Job, now: datetime) -> None:
     """Record the job of a submission, or its newest state."""
-    known = select_submissions(connection, submissions.c.id == submission_id)[0].job
+    submission = select_submissions(connection, submissions.c.id == submission_id)[0]
+    known = submission.job
     if known is None:
+        keep(connection, [state_before(submission), job_before(submission, job)], now=now)
         values = {"id": job.id, "submission_id": submission_id, "raw": _text(job), "seen_at": now}
         connection.execute(insert(jobs).values(values))
         connection.execute(
@@ -47,6 +51,7 @@ def attach(connection: Connection, submission_id: str, job: Job, now: datetime) 
     elif known.id != job.id:
         raise ValueError(f"submission {submission_id} has job {known.id} already, not {job.id}")
     elif not _overtaken(job, known):
+        keep(connection, [job_before(submission, job)], now=now)
         _write(connection, {submission_id: job}, now)
         if known.failed and not job.failed:
             _take_key(connection, submission_id)
@@ -63,30 +68,35 @@ def see(connection: Connection, found: Sequence[Job], *, price_of: PriceOf, now:
         trail.submission.id: newest[known.id] for trail, known in trails if not _overtaken(newest[known.id], known)
     }
     _write(connection, changed, now)
-    bills = []
+    before: list[Change | None] = []
+    bills: list[Entry | None] = []
     for trail, known in trails:
         if (job := changed.get(trail.submission.id)) is None:
             continue
         if known.failed and not job.failed:
             _take_key(connection, trail.submission.id)
+        before.append(job_before(trail.submission, job))
         submission = replace(trail.submission, job=job, missed=0)
         price = price_of(submission) if job.ended and job.trained_tokens is not None else None
         entry = billed_entry(replace(trail, submission=submission), job, price, now=now) if price else None
         if entry is not None:
-            bills.append(entry)
+            bills += [entry, taken_back(trail, entry)]
         yield Sighting(submission, known.status, entry)
+    keep(connection, before, now=now)
     if bills:
         write_bills(connection, bills)
 
 
-def write_bills(connection: Connection, bills: Sequence[Entry]) -> None:
-    """Append bills that are due."""
-    connection.execute(insert(entries), [entry_row(bill) for bill in bills])
+def write_bills(connection: Connection, bills: Sequence[Entry | None]) -> None:
+    """Append bills that are due, and what they take back."""
+    connection.execute(insert(entries), [entry_row(bill) for bill in bills if bill is not None])
     reach("bill.settling")
 
 
-def miss(connection: Connection, job_ids: Sequence[str]) -> None:
+def miss(connection: Connection, job_ids: Sequence[str], now: datetime) -> None:
     """Record that the service said once more that it does not have these jobs."""
+    found = select_submissions(connection, jobs.c.id.in_(job_ids))
+    keep(connection, [job_before(each, each.job, missed=each.missed + 1) for each in found], now=now)
     connection.execute(update(jobs).where(jobs.c.id.in_(job_ids)).values(missed=jobs.c.missed + 1))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger import adopting, sightings, uploads
+from ftjobs.ledger.adjusting import adjustment, taken_back
 from ftjobs.ledger.adopting import OPEN as _OPEN
 from ftjobs.ledger.adopting import Asked, Rebuild
 from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
+from ftjobs.ledger.changes import keep, state_before, tags_before
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.glance import HISTORY
@@ -29,6 +32,7 @@ from ftjobs.ledger.tables import entries, files, jobs, submissions
 from ftjobs.ledger.trails import among, has_echo, has_entry, select_submissions, select_trails
 from ftjobs.ledger.unsettled import Unsettled, is_unsettled, select_unsettled
 from ftjobs.ledger.uploads import UploadUnderWay
+from ftjobs.money import Usd
 from ftjobs.periods import Period, month_of
 
 
@@ -137,16 +141,18 @@ class Ledger:
 
     def set_files(self, submission_id: str, *, training: str, validation: str | None) -> None:
         """Record the uploaded files' ids."""
-        self._update(submission_id, training_file_id=training, validation_file_id=validation)
+        with self._transaction(writes=True) as connection:
+            _change(connection, submission_id, _OPEN, training_file_id=training, validation_file_id=validation)
 
-    def begin_sending(self, submission_id: str, came_from: State) -> None:
+    def begin_sending(self, submission_id: str, came_from: State, *, now: datetime) -> None:
         """Commit to the create call; LedgerError where the submission is not as `came_from` says any more."""
         with self._transaction(writes=True) as connection:
-            _change(connection, submission_id, {came_from}, state="sending", error_message=None)
+            _move(connection, submission_id, {came_from}, now, state="sending", error_message=None)
 
-    def mark(self, submission_id: str, state: State, *, error: str | None = None) -> None:
+    def mark(self, submission_id: str, state: State, *, now: datetime, error: str | None = None) -> None:
         """Move a submission that has no job and has not ended to `state`."""
-        self._update(submission_id, state=state, error_message=error)
+        with self._transaction(writes=True) as connection:
+            _move(connection, submission_id, _OPEN, now, state=state, error_message=error)
 
     def close(self, submission_id: str, state: State, *, code: str, message: str, now: datetime) -> None:
         """End a submission that creates no job: its estimate is voided, its key is free again."""
@@ -172,10 +178,10 @@ class Ledger:
         with self._transaction(writes=True) as connection:
             return list(sightings.see(connection, found, price_of=price_of, now=now))
 
-    def miss(self, job_ids: Sequence[str]) -> None:
+    def miss(self, job_ids: Sequence[str], *, now: datetime) -> None:
         """Record that the service said once more that it does not have these jobs."""
         with self._transaction(writes=True) as connection:
-            sightings.miss(connection, job_ids)
+            sightings.miss(connection, job_ids, now)
 
     def adopt(self, submission: Submission, *, replaces: str | None, now: datetime) -> None:
         """Record a job that exists remotely with a submission of its own; `submission.job` is that job.
@@ -218,8 +224,46 @@ class Ledger:
                 return None
             entry = billed_entry(trail, trail.submission.job, price, now=now)
             if entry is not None:
-                sightings.write_bills(connection, [entry])
+                sightings.write_bills(connection, [entry, taken_back(trail, entry)])
             return entry
+
+    def adjust(
+        self,
+        submission_id: str,
+        *,
+        add: Usd | None = None,
+        total_usd: Usd | None = None,
+        reason: str,
+        by: str,
+        now: datetime,
+    ) -> tuple[Trail, Entry | None]:
+        """Append what a person corrects; return the trail with it, and the entry, None where nothing is to do.
+
+        UsageError as `adjustment` says.
+        """
+        with self._transaction(writes=True) as connection:
+            trail = select_trails(connection, submissions.c.id == submission_id)[0]
+            entry = adjustment(trail, add=add, total_usd=total_usd, reason=reason, by=by, now=now)
+            if entry is not None:
+                _append(connection, entry)
+                trail = replace(trail, entries=(*trail.entries, entry))
+            return trail, entry
+
+    def tag(
+        self, submission_id: str, *, put: Mapping[str, str], drop: Sequence[str] = (), by: str, now: datetime
+    ) -> Submission:
+        """Set and remove tags; return the submission with its new ones. What they were is kept."""
+        with self._transaction(writes=True) as connection:
+            (submission,) = select_submissions(connection, submissions.c.id == submission_id)
+            tags = {name: value for name, value in {**submission.tags, **put}.items() if name not in drop}
+            if tags != submission.tags:
+                keep(connection, [tags_before(submission)], now=now, by=by)
+                connection.execute(
+                    update(submissions)
+                    .where(submissions.c.id == submission_id)
+                    .values(tags=json.dumps(tags, sort_keys=True))
+                )
+            return replace(submission, tags=tags)
 
     def budgets(self, limits: Sequence[Limit], month: Period) -> list[BudgetState]:
         """Return the month's budgets as they stand, in the order of the limits."""
@@ -273,18 +317,21 @@ class Ledger:
         found = unusual([trail for _, trail in in_order])
         return {submission_id: notes for submission_id, notes in found.items() if submission_id in ids}
 
-    def trails_in(self, period: Period | None) -> list[Trail]:
-        """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one."""
+    def trails_in(self, period: Period | None, *, as_of: datetime | None = None) -> list[Trail]:
+        """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one.
+
+        With `as_of`, everything is as the ledger knew it at that instant.
+        """
         with self._transaction(writes=False) as connection:
             if period is None:
-                return select_trails(connection, ~has_entry("void"))
-            billed_in = has_entry(*BILLED_SIDE, since=period.start, before=period.end)
+                return select_trails(connection, ~has_entry("void", known_at=as_of), as_of=as_of)
+            billed_in = has_entry(*BILLED_SIDE, since=period.start, before=period.end, known_at=as_of)
             began = or_(
-                has_entry("estimate", before=period.end),
-                and_(~has_entry("estimate"), submissions.c.recorded_at < period.end),
+                has_entry("estimate", before=period.end, known_at=as_of),
+                and_(~has_entry("estimate", known_at=as_of), submissions.c.recorded_at < period.end),
             )
-            settled = has_entry(*SETTLING, before=period.end)
-            return select_trails(connection, or_(billed_in, and_(began, ~settled)))
+            settled = has_entry(*SETTLING, before=period.end, known_at=as_of)
+            return select_trails(connection, or_(billed_in, and_(began, ~settled)), as_of=as_of)
 
     # Files
 
@@ -344,14 +391,11 @@ class Ledger:
         message: str,
         now: datetime,
     ) -> None:
-        _change(connection, submission_id, _OPEN, state=state, holds_key=0, error_code=code, error_message=message)
+        ended = {"state": state, "holds_key": 0, "error_code": code, "error_message": message}
+        _move(connection, submission_id, _OPEN, now, **ended)
         trail = select_trails(connection, submissions.c.id == submission_id)[0]
         if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):
             _append(connection, entry)
-
-    def _update(self, submission_id: str, **values: object) -> None:
-        with self._transaction(writes=True) as connection:
-            _change(connection, submission_id, _OPEN, **values)
 
 
 def _change(connection: Connection, submission_id: str, states: Set[str], **values: object) -> None:
@@ -364,6 +408,13 @@ def _change(connection: Connection, submission_id: str, states: Set[str], **valu
             next_step="Run `ftjobs status` to see what became of it.",
             submission_id=submission_id,
         )
+
+
+def _move(connection: Connection, submission_id: str, states: Set[str], now: datetime, **values: object) -> None:
+    """Change the state of a submission that is in one of `states`, and keep which one it was."""
+    before = select_submissions(connection, submissions.c.id == submission_id)
+    _change(connection, submission_id, states, **values)
+    keep(connection, [state_before(each) for each in before], now=now)
 
 
 def _append(connection: Connection, entry: Entry) -> None:

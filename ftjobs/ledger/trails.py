@@ -6,22 +6,30 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 
 from ftjobs.jobs.submission import Submission
+from ftjobs.ledger.changes import Earlier
 from ftjobs.ledger.entries import Entry, Trail
 from ftjobs.ledger.rows import entry_of, submission_of
 from ftjobs.ledger.tables import entries, jobs, submissions
 
 
-def has_entry(*kinds: str, since: datetime | None = None, before: datetime | None = None) -> ColumnElement[bool]:
-    """Return the condition that a submission has an entry of these kinds that occurred within the bounds."""
+def has_entry(
+    *kinds: str, since: datetime | None = None, before: datetime | None = None, known_at: datetime | None = None
+) -> ColumnElement[bool]:
+    """Return the condition that a submission has an entry of these kinds that occurred within the bounds.
+
+    With `known_at`, one that was recorded until then.
+    """
     its = entries.alias()  # by another name, so that a query over entries can ask this too
     conditions = [its.c.submission_id == submissions.c.id, its.c.kind.in_(kinds)]
     if since is not None:
         conditions.append(its.c.occurred_at >= since)
     if before is not None:
         conditions.append(its.c.occurred_at < before)
+    if known_at is not None:
+        conditions.append(its.c.recorded_at <= known_at)
     return exists().where(*conditions)
 
 
@@ -77,10 +85,22 @@ def select_submissions(
     return [submission_of(row) for row in connection.execute(query).mappings().all()]
 
 
-def select_trails(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Trail]:
-    """Return the trails of the submissions that fulfil the condition, all without one; oldest first."""
-    found = select_submissions(connection, where)
+def select_trails(
+    connection: Connection, where: ColumnElement[bool] | None = None, *, as_of: datetime | None = None
+) -> list[Trail]:
+    """Return the trails of the submissions that fulfil the condition, all without one; oldest first.
+
+    With `as_of`, only what was recorded until that instant, as it was then.
+    """
     query = select(entries).join(submissions)
+    if as_of is not None:
+        was_there = submissions.c.recorded_at <= as_of
+        where = was_there if where is None else and_(was_there, where)
+        query = query.where(entries.c.recorded_at <= as_of)
+    found = select_submissions(connection, where)
+    if as_of is not None:
+        earlier = Earlier(connection, as_of)
+        found = [earlier.of(submission) for submission in found]
     if where is not None:
         query = query.where(where)
     written: dict[str, list[Entry]] = {submission.id: [] for submission in found}

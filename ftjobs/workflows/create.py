@@ -68,7 +68,10 @@ def resolve(
     """
     if submission.state == "sending":
         session.ledger.mark(
-            submission.id, "uncertain", error="the process ended while the create call was under way"
+            submission.id,
+            "uncertain",
+            now=session.now(),
+            error="the process ended while the create call was under way",
         )
     trouble = None
     for pause_s in pauses_s:
@@ -99,7 +102,7 @@ def _send(
     ledger = session.ledger
     came_from: State = "recorded" if submission.state == "recorded" else "uncertain"
     with undisturbed(on_signal):
-        ledger.begin_sending(submission.id, came_from)
+        ledger.begin_sending(submission.id, came_from, now=session.now())
         reach("create.sending")
         outcome = session.api.create_job(body)
         reach("create.replied")
@@ -108,10 +111,10 @@ def _send(
                 _record_job(submission, job, session)
                 reach("job.recorded")
             case Uncertain(reason):
-                ledger.mark(submission.id, "uncertain", error=reason)
+                ledger.mark(submission.id, "uncertain", now=session.now(), error=reason)
             case NotNow(reason):
                 # This answer created nothing; whether an earlier call did is as open as before.
-                ledger.mark(submission.id, came_from, error=reason)
+                ledger.mark(submission.id, came_from, now=session.now(), error=reason)
             case Rejected(_, code, message):
                 ledger.close(submission.id, "rejected", code=code, message=message, now=session.now())
     return outcome

@@ -47,7 +47,9 @@ def resend(
                 submission_id=submission.id,
             )
         if submission.state == "sending":
-            session.ledger.mark(submission.id, "uncertain", error="the process ended during the create call")
+            session.ledger.mark(
+                submission.id, "uncertain", now=session.now(), error="the process ended during the create call"
+            )
         try:
             found = _observe(submission, session, settle_s, on_left)
         except UnavailableError as error:

@@ -87,7 +87,7 @@ def _record(fetched: Fetched, session: Session, price_of: PriceOf) -> None:
         if each.billed:
             tell_settled(each.submission, each.billed)
     if fetched.missing:
-        session.ledger.miss(fetched.missing)
+        session.ledger.miss(fetched.missing, now=session.now())
         log.info("jobs.missing", job_ids=fetched.missing)
 
 

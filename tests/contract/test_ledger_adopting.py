@@ -97,7 +97,7 @@ def test_whoever_rebuilds_is_told_what_the_ledger_knows(ledger: Ledger) -> None:
     elsewhere = replace(a_submission(4), account="another account")
     for each in (waiting, sent, elsewhere):
         ledger.record(each)
-    ledger.begin_sending(sent.id, "recorded")
+    ledger.begin_sending(sent.id, "recorded", now=NOW)
     told: list[Known] = []
 
     def rebuild(known: Known) -> Sequence[Submission]:

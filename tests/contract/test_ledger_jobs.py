@@ -55,7 +55,7 @@ from ftjobs.errors import LedgerError
 ledger = SqlitePlace(Path(sys.argv[1])).open()
 ready()
 try:
-    ledger.begin_sending(a_submission().id, "recorded")
+    ledger.begin_sending(a_submission().id, "recorded", now=NOW)
     tell("sends")
 except LedgerError as error:
     tell(error.code)
@@ -75,8 +75,8 @@ def test_what_was_completed_is_not_sent_marked_or_closed_any_more(ledger: Ledger
         ledger.close(mine.id, end, code="x", message="no", now=NOW)
     before = ledger.trails()
     attempts: list[Callable[[], None]] = [
-        lambda: ledger.begin_sending(mine.id, "recorded"),
-        lambda: ledger.mark(mine.id, "uncertain", error="late"),
+        lambda: ledger.begin_sending(mine.id, "recorded", now=NOW),
+        lambda: ledger.mark(mine.id, "uncertain", now=NOW, error="late"),
         lambda: ledger.set_files(mine.id, training="file-2", validation=None),
         lambda: ledger.close(mine.id, "rejected", code="x", message="late", now=NOW),
     ]
@@ -97,7 +97,7 @@ def test_an_answer_that_was_overtaken_does_not_bring_an_ended_job_back(ledger: L
 def test_a_job_is_attached_once_and_then_only_refreshed(ledger: Ledger) -> None:
     mine = a_submission()
     ledger.record(mine)
-    ledger.mark(mine.id, "uncertain", error="time-out")
+    ledger.mark(mine.id, "uncertain", now=NOW, error="time-out")
     ledger.attach(mine.id, a_job(1, "queued"), now=NOW)
     ledger.attach(mine.id, a_job(1, "running"), now=NOW)
     now = ledger.get(mine.id)

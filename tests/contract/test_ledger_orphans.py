@@ -30,7 +30,7 @@ def sent(ledger: Ledger, number: int = 1) -> str:
     """Return the id of a submission whose create call is under way."""
     submission = a_submission(number)
     ledger.record(submission)
-    ledger.begin_sending(submission.id, "recorded")
+    ledger.begin_sending(submission.id, "recorded", now=NOW)
     return submission.id
 
 

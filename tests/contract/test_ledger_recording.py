@@ -113,9 +113,9 @@ def test_a_submission_that_created_nothing_frees_its_key(ledger: Ledger, state: 
 def test_an_unanswered_submission_holds_its_key(ledger: Ledger, state: str) -> None:
     mine = a_submission()
     ledger.record(mine)
-    ledger.begin_sending(mine.id, "recorded")
+    ledger.begin_sending(mine.id, "recorded", now=NOW)
     if state == "uncertain":
-        ledger.mark(mine.id, "uncertain", error="time-out")
+        ledger.mark(mine.id, "uncertain", now=NOW, error="time-out")
     held = ledger.holder(mine.key)
     assert held is not None
     assert (held.id, held.state) == (mine.id, state)

@@ -99,7 +99,7 @@ def test_a_job_that_failed_frees_its_key(ledger: Ledger) -> None:
 def test_a_job_is_missing_after_two_misses_in_a_row_and_never_once_it_has_ended(ledger: Ledger) -> None:
     mine, done = created(ledger, 1), ended(ledger, 2, trained_tokens=None)
     for words in (("running", "succeeded"), ("missing", "succeeded")):
-        ledger.miss(["ftjob-0001", "ftjob-0002"])
+        ledger.miss(["ftjob-0001", "ftjob-0002"], now=NOW)
         assert (ledger.get(mine.id).status, ledger.get(done.id).status) == words
     assert (ledger.get(mine.id).is_over, ledger.holder(mine.key)) == (True, ledger.get(mine.id))
     ledger.refresh([a_job(1, "running")], price_of=priced, now=LATER)
@@ -108,9 +108,9 @@ def test_a_job_is_missing_after_two_misses_in_a_row_and_never_once_it_has_ended(
 
 def test_a_look_by_itself_ends_the_misses_too(ledger: Ledger) -> None:
     mine = created(ledger, 1)
-    ledger.miss(["ftjob-0001"])
+    ledger.miss(["ftjob-0001"], now=NOW)
     ledger.see(a_job(1, "running"), now=LATER)
-    ledger.miss(["ftjob-0001"])
+    ledger.miss(["ftjob-0001"], now=NOW)
     assert ledger.get(mine.id).status == "running"
 
 

@@ -123,8 +123,8 @@ BEFORE = (
         f"{_RECORD}: what created nothing frees its key",
         "freeing it",
         _STORE,
-        "_OPEN, state=state, holds_key=0, error_code=code",
-        "_OPEN, state=state, error_code=code",
+        '{"state": state, "holds_key": 0, ',
+        '{"state": state, ',
         (f"{_BUDGET}::test_a_submission_that_created_nothing_frees_its_key",),
     ),
     Mutant(
@@ -207,8 +207,8 @@ BEFORE = (
         f"{_LOCK}: only one process can commit to `sending`",
         "the state that `sending` must come from",
         _STORE,
-        '            _change(connection, submission_id, {came_from}, state="sending", error_message=None)',
-        '            _change(connection, submission_id, _OPEN, state="sending", error_message=None)',
+        '            _move(connection, submission_id, {came_from}, now, state="sending", error_message=None)',
+        '            _move(connection, submission_id, _OPEN, now, state="sending", error_message=None)',
         (
             f"{_JOBS}::test_only_one_process_can_commit_to_sending",
             f"{_PROTOCOL}::test_a_submission_that_another_process_is_sending_is_not_sent_again",

@@ -72,13 +72,13 @@ CREATE = (
         f"{_POST}: `sending` is committed, then the POST leaves",
         "the order: `sending` is committed after the POST",
         _CREATE_PY,
-        """        ledger.begin_sending(submission.id, came_from)
+        """        ledger.begin_sending(submission.id, came_from, now=session.now())
         reach("create.sending")
         outcome = session.api.create_job(body)
 """,
         """        reach("create.sending")
         outcome = session.api.create_job(body)
-        ledger.begin_sending(submission.id, came_from)
+        ledger.begin_sending(submission.id, came_from, now=session.now())
 """,
         (f"{_KILLS}::test_killed_while_the_request_is_on_its_way_only_resend_creates",),
     ),
@@ -238,8 +238,8 @@ CREATE = (
         f"{_OUTCOME}: after uncertain only `--resend` may create",
         "that state, once a 429 came after it",
         _CREATE_PY,
-        "                ledger.mark(submission.id, came_from, error=reason)",
-        '                ledger.mark(submission.id, "recorded", error=reason)',
+        "                ledger.mark(submission.id, came_from, now=session.now(), error=reason)",
+        '                ledger.mark(submission.id, "recorded", now=session.now(), error=reason)',
         (f"{_PROTOCOL}::test_a_429_while_resending_leaves_the_submission_uncertain",),
     ),
     Mutant(
@@ -248,7 +248,7 @@ CREATE = (
         "closing it",
         _CREATE_PY,
         'ledger.close(submission.id, "rejected", code=code, message=message, now=session.now())',
-        "ledger.mark(submission.id, came_from, error=message)",
+        "ledger.mark(submission.id, came_from, now=session.now(), error=message)",
         (f"{_REFUSALS}::test_a_refusal_voids_the_submission_and_a_rerun_makes_a_new_one[400-invalid_value]",),
     ),
     Mutant(

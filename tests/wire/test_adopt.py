@@ -337,9 +337,9 @@ def test_a_job_of_an_open_submission_is_left_to_it(
     opened = session()
     opened.ledger.record(a_submission())
     if state != "recorded":
-        opened.ledger.begin_sending(ULID, "recorded")
+        opened.ledger.begin_sending(ULID, "recorded", now=NOW)
     if state == "uncertain":
-        opened.ledger.mark(ULID, "uncertain", error="a time-out")
+        opened.ledger.mark(ULID, "uncertain", now=NOW, error="a time-out")
     serve(httpx2_mock, page_of(ours("ftjob-1"), ended("ftjob-2")))
     done = adopt_all(opened).done
     assert (done.left, done.new) == ({"ftjob-1": ULID}, ["ftjob-2"])
@@ -352,7 +352,7 @@ def test_without_metadata_the_training_file_tells_whose_it_is(
 ) -> None:
     opened = session(keeps_metadata=trusted)
     opened.ledger.record(a_submission())
-    opened.ledger.begin_sending(ULID, "recorded")
+    opened.ledger.begin_sending(ULID, "recorded", now=NOW)
     serve(httpx2_mock, page_of(ended("ftjob-1", training_file=FILE, seed=seed)))
     done = adopt_all(opened).done
     assert (list(done.left), done.new) == ((["ftjob-1"], []) if is_left else ([], ["ftjob-1"]))

@@ -166,9 +166,9 @@ def test_a_submission_that_another_process_is_sending_is_not_sent_again(
     with pytest.raises(UnavailableError):
         user.submit(order)
     waiting = only(user.ledger)
-    user.ledger.begin_sending(waiting.id, "recorded")
+    user.ledger.begin_sending(waiting.id, "recorded", now=user.session.now())
     with pytest.raises(LedgerError, match="changed by another process"):
-        user.ledger.begin_sending(waiting.id, "recorded")
+        user.ledger.begin_sending(waiting.id, "recorded", now=user.session.now())
 
 
 def test_a_twin_that_lives_on_holds_the_key_when_the_first_job_fails(
