@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|m|h|d)")
 _INSTANT = re.compile(
@@ -12,6 +12,7 @@ _INSTANT = re.compile(
 )
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MONTHS_PER_YEAR = 12
+_LEAST = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,23 @@ def parse_instant(text: str) -> datetime:
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a day like 2026-10-05 or a time like 2026-10-05T12:00:00Z") from None
+
+
+def parse_as_of(text: str) -> datetime:
+    """Return the last instant of the day that `2026-10-05` names, or the instant that an ISO time names.
+
+    ValueError as for `parse_instant`.
+    """
+    instant = parse_instant(text)
+    return instant + timedelta(days=1) - _LEAST if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else instant
+
+
+def as_of_text(instant: datetime) -> str:
+    """Return what `parse_as_of` takes for this instant: the day, where it is its last instant."""
+    utc = instant.astimezone(UTC)
+    if (utc + _LEAST).time() == time():
+        return utc.date().isoformat()
+    return utc.isoformat().replace("+00:00", "Z")
 
 
 def parse_duration(text: str) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from ftjobs.cli.context import open_app, width
+from ftjobs.cli.context import open_app, say, width
 from ftjobs.cli.options import print_json
 from ftjobs.errors import UsageError
-from ftjobs.periods import Period, month_of, parse_period
+from ftjobs.periods import Period, month_of, parse_as_of, parse_period
 
 
 def ledger(
@@ -19,22 +21,41 @@ def ledger(
     ] = None,
     *,
     month: Annotated[bool, typer.Option("--month", help="The month; the current one without PERIOD.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="WHAT", help="Totals by model, tag, tag:NAME, day or profile."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DATE", help="As the ledger knew it on that day, or at that time."),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Show what was estimated and what was billed. Offline; says how many jobs are unsettled."""
+    from ftjobs.ledger.groups import grouped
     from ftjobs.ledger.month import report
     from ftjobs.reports.month import month_json, month_text
+    from ftjobs.reports.month_csv import groups_csv, jobs_csv
 
     app, given = open_app(ctx)
     now = app.ambient.now()
     chosen = _period(period, app_month=month_of(now) if month else None, last=month_of(now))
-    trails = app.ledger.trails_in(chosen)
-    found = report(trails, chosen)
-    odd = app.ledger.unusual(trails)
-    budgets = app.ledger.budgets(app.limits, month_of(now))
+    until = _as_of(as_of)
+    _require_one_shape(by, csv=csv, json=given.json)
+    if until is not None and until >= now:
+        say("note: that time is not over, so the same command may print something else later", given)
+    trails = app.ledger.trails_in(chosen, as_of=until)
+    found = report(trails, chosen, as_of=until)
+    if csv:
+        sys.stdout.writelines(groups_csv(grouped(found, by), by) if by else jobs_csv(found))
+        return
+    # Today's budgets and notes would make a reprint differ from its first print.
+    odd = app.ledger.unusual(trails) if until is None else {}
+    budgets = app.ledger.budgets(app.limits, month_of(now)) if until is None else []
     if given.json:
-        print_json(month_json(found, budgets=budgets, unusual=odd, sandbox=given.sandbox))
+        print_json(month_json(found, by=by, budgets=budgets, unusual=odd, sandbox=given.sandbox))
     else:
-        print(given.spelled(month_text(found, budgets=budgets, unusual=odd, width=width())))
+        print(given.spelled(month_text(found, by=by, budgets=budgets, unusual=odd, width=width())))
 
 
 def _period(text: str | None, *, app_month: Period | None, last: Period) -> Period | None:
@@ -49,3 +70,26 @@ def _period(text: str | None, *, app_month: Period | None, last: Period) -> Peri
             next_step="Write it like 2026-10, 2026-10-05, 2026 or last.",
             period=text,
         ) from None
+
+
+def _as_of(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else parse_as_of(text)
+    except ValueError as error:
+        raise UsageError(
+            "bad_as_of", f"--as-of takes a day or a time: {error}.", next_step="… --as-of 2026-11-05", as_of=text
+        ) from None
+
+
+def _require_one_shape(by: str | None, *, csv: bool, json: bool) -> None:
+    from ftjobs.ledger.groups import NAMES, is_grouping
+
+    if by is not None and not is_grouping(by):
+        raise UsageError(
+            "bad_grouping",
+            f"{by!r} is nothing to group by.",
+            next_step=f"--by takes {', '.join(NAMES)}, or tag:NAME for one tag's values.",
+            by=by,
+        )
+    if csv and json:
+        raise UsageError("two_shapes", "--csv and --json exclude each other.", next_step="Give one of them.")

@@ -34,6 +34,8 @@ VERBS: Final[dict[str, str]] = {
     "results": "ftjobs.cli.results:results",
     "adopt": "ftjobs.cli.adopt:adopt",
     "ledger": "ftjobs.cli.ledger:ledger",
+    "adjust": "ftjobs.cli.adjust:adjust",
+    "tag": "ftjobs.cli.tag:tag",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",

@@ -15,6 +15,7 @@ from ftjobs.cli.context import STDIN, ask, can_ask, local_file, open_app, progre
 from ftjobs.cli.estimate import Epochs, parsed_epochs, surveyed, surveyed_validation
 from ftjobs.cli.options import Globals, print_json
 from ftjobs.cli.rehearsal import rehearse
+from ftjobs.cli.tag_pairs import tags_of
 from ftjobs.errors import InterruptedByUserError, UsageError
 from ftjobs.money import Usd
 
@@ -104,7 +105,7 @@ def submit(
             seed=seed,
             suffix=suffix,
             again=again,
-            tags=_tags(tag or []),
+            tags=tags_of(tag or [], example="… --tag project=support"),
         )
         limits = _Limits(_usd(max_cost), yes, may_ask=data != STDIN and can_ask() and not given.json)
         command = shlex.join(["ftjobs", "submit", data, "--model", model])
@@ -278,16 +279,6 @@ def _show(
         print_json(submission_json(done.submission, reused=done.reused, sandbox=given.sandbox, estimate=fuller))
     else:
         print(given.spelled(submission_text(done.submission, reused=done.reused)))
-
-
-def _tags(pairs: list[str]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        _require(bool(equals and key and value), f"{pair!r} is not a tag.", "… --tag project=support")
-        _require(tags.get(key, value) == value, f"The tag {key!r} is given twice.", f"… --tag {key}={value}")
-        tags[key] = value
-    return tags
 
 
 def _usd(text: str | None) -> Usd | None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 
 from ftjobs.jobs.submission import Submission
@@ -26,6 +27,13 @@ class Line:
     def submission(self) -> Submission:
         """The submission behind the line."""
         return self.trail.submission
+
+    @property
+    def base_model(self) -> str | None:
+        """The snapshot that is priced, else the job's own word; None where nobody says."""
+        if self.submission.spec:
+            return self.submission.spec.base_model
+        return self.submission.job.model if self.submission.job else None
 
     @property
     def known(self) -> tuple[Entry, ...]:
@@ -123,18 +131,22 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class MonthReport:
-    """The lines of a period (None: everything), oldest first; `digest` is over their ordered entries."""
+    """The lines of a period (None: everything), oldest first; `digest` is over their ordered entries.
+
+    `as_of` is the instant until which the trails were known, None for now.
+    """
 
     period: Period | None
     lines: tuple[Line, ...]
     totals: Totals
     digest: str
+    as_of: datetime | None = None
 
 
-def report(trails: Sequence[Trail], period: Period | None) -> MonthReport:
-    """Return the period's report from the trails that it lists."""
+def report(trails: Sequence[Trail], period: Period | None, *, as_of: datetime | None = None) -> MonthReport:
+    """Return the period's report from the trails that it lists, which are those of `as_of` where it is given."""
     lines = tuple(Line(trail, period) for trail in trails)
-    return MonthReport(period, lines, _totals(lines), _digest(lines))
+    return MonthReport(period, lines, totals_of(lines), _digest(lines), as_of)
 
 
 def percent(part: Usd, whole: Usd) -> str | None:
@@ -146,7 +158,8 @@ def percent(part: Usd, whole: Usd) -> str | None:
     return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10}"
 
 
-def _totals(lines: Sequence[Line]) -> Totals:
+def totals_of(lines: Sequence[Line]) -> Totals:
+    """Return the sums over the lines."""
     estimates = [line.trail.estimate for line in lines if line.trail.estimate]
     compared = [line for line in lines if line.variance is not None]
     return Totals(

@@ -146,11 +146,8 @@ def _absent(line: Line) -> str:
 
 
 def base_model(line: Line) -> str | None:
-    """Return the snapshot that is priced, else the job's own word."""
-    submission = line.submission
-    if submission.spec:
-        return submission.spec.base_model
-    return clean(submission.job.model) if submission.job and submission.job.model else None
+    """Return the model in printable characters."""
+    return clean(line.base_model) if line.base_model else None
 
 
 def variance_pct(line: Line) -> str | None:

@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from ftjobs.ledger.budget import BudgetState
+from ftjobs.ledger.groups import grouped
 from ftjobs.ledger.month import MonthReport
-from ftjobs.periods import Period, month_of
+from ftjobs.periods import Period, as_of_text, month_of
 from ftjobs.reports.bridge import bridge_lines
 from ftjobs.reports.envelope import clean, envelope
+from ftjobs.reports.groups import group_json, groups_text, totals_json
 from ftjobs.reports.jobs import Unusual, bridge_json, job_json, jobs_text, unusual_lines
 from ftjobs.reports.numbers import count
 
@@ -18,38 +20,27 @@ from ftjobs.reports.numbers import count
 def month_json(
     report: MonthReport,
     *,
+    by: str | None = None,
     budgets: Sequence[BudgetState] = (),
     unusual: Unusual | None = None,
     sandbox: bool,
 ) -> dict[str, Any]:
-    """Return `ftjobs.ledger/1`; the budgets are the current month's, whatever the period."""
-    totals = report.totals
-    return envelope(
+    """Return `ftjobs.ledger/1`, with `groups[]` where it is grouped; the budgets are the current month's."""
+    groups = {"groups": [group_json(group, by) for group in grouped(report, by)]} if by else {}
+    fields = envelope(
         "ledger",
         sandbox=sandbox,
         period={
             "start": report.period.start if report.period else None,
             "end": report.period.end if report.period else None,
         },
-        as_of=None,
+        as_of=as_of_text(report.as_of) if report.as_of else None,
         digest=report.digest,
         jobs=[job_json(line, unusual) for line in report.lines],
-        totals={
-            "jobs": totals.jobs,
-            "unsettled_jobs": totals.unsettled_jobs,
-            "estimated_tokens": totals.estimated_tokens,
-            "estimated_cost_usd": totals.estimated_cost,
-            "trained_tokens": totals.trained_tokens,
-            "billed_cost_usd": totals.billed,
-            "settled_estimated_cost_usd": totals.settled_estimate,
-            "variance_usd": totals.variance,
-            "variance_pct": totals.variance_pct,
-            "variance_bridge": bridge_json(totals.bridge),
-            "commitment_usd": totals.commitment,
-            "unknown_billed_jobs": totals.unknown_billed_jobs,
-        },
+        totals={**totals_json(report.totals), "variance_bridge": bridge_json(report.totals.bridge)},
         budgets=[_budget_json(budget) for budget in budgets],
     )
+    return fields | groups
 
 
 def _budget_json(budget: BudgetState) -> dict[str, Any]:
@@ -67,15 +58,17 @@ def _budget_json(budget: BudgetState) -> dict[str, Any]:
 def month_text(
     report: MonthReport,
     *,
+    by: str | None = None,
     budgets: Sequence[BudgetState] = (),
     unusual: Unusual | None = None,
     width: int | None,
 ) -> str:
-    """Return the jobs of the period, its totals, what is open, the current month's budgets and the digest."""
+    """Return the jobs of the period or its groups, totals, what is open, the current budgets and the digest."""
     totals = report.totals
+    until = f", as of {as_of_text(report.as_of)}" if report.as_of else ""
     lines = [
-        f"Ledger {period_text(report.period)} (UTC)",
-        jobs_text(report.lines, width=width) if report.lines else "no jobs",
+        f"Ledger {period_text(report.period)} (UTC){until}",
+        _table(report, by, width) if report.lines else "no jobs",
         "",
         _billed_text(report),
         *(bridge_lines(totals.bridge) if totals.bridge else []),
@@ -90,6 +83,12 @@ def month_text(
     lines.extend(unusual_lines(report.lines, unusual or {}))
     lines.append(f"digest {report.digest[:16]}")
     return "\n".join(lines)
+
+
+def _table(report: MonthReport, by: str | None, width: int | None) -> str:
+    if by is None:
+        return jobs_text(report.lines, width=width)
+    return groups_text(grouped(report, by), by, width=width)
 
 
 def _billed_text(report: MonthReport) -> str:

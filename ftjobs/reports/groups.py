@@ -1,0 +1,65 @@
+"""A period's totals by model, tag, day or profile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ftjobs.ledger.groups import Group
+from ftjobs.ledger.month import Totals
+from ftjobs.reports.numbers import UNKNOWN
+from ftjobs.reports.table import Column, table
+
+_NONE = {"day": "not billed", "model": UNKNOWN}
+_REST = (
+    Column("JOBS", right=True),
+    Column("TRAINED TOKENS", right=True, gives_way=3),
+    Column("ESTIMATED", right=True, gives_way=2),
+    Column("BILLED", right=True),
+    Column("VARIANCE", right=True, gives_way=1),
+    Column("UNSETTLED", right=True, gives_way=4),
+    Column("COMMITTED", right=True, gives_way=5),
+)
+
+
+def totals_json(totals: Totals) -> dict[str, Any]:
+    """Return the sums that a report and each of its groups have."""
+    return {
+        "jobs": totals.jobs,
+        "unsettled_jobs": totals.unsettled_jobs,
+        "estimated_tokens": totals.estimated_tokens,
+        "estimated_cost_usd": totals.estimated_cost,
+        "trained_tokens": totals.trained_tokens,
+        "billed_cost_usd": totals.billed,
+        "settled_estimated_cost_usd": totals.settled_estimate,
+        "variance_usd": totals.variance,
+        "variance_pct": totals.variance_pct,
+        "commitment_usd": totals.commitment,
+        "unknown_billed_jobs": totals.unknown_billed_jobs,
+    }
+
+
+def group_json(group: Group, by: str) -> dict[str, Any]:
+    """Return one element of `groups[]`; `name` is null for what has no such tag, or no bill yet by day."""
+    return {"by": by, "name": group.name, **totals_json(group.totals)}
+
+
+def groups_text(groups: Sequence[Group], by: str, *, width: int | None) -> str:
+    """Return the table of groups: what was billed in each, against the estimates that those bills answer."""
+    title = by.removeprefix("tag:").upper()
+    none = _NONE.get(by, f"no {'tag' if by == 'tag' else by.removeprefix('tag:')}")
+    rows = [[none if group.name is None else group.name, *_cells(group.totals)] for group in groups]
+    return table((Column(title), *_REST), rows, width=width)
+
+
+def _cells(totals: Totals) -> list[str]:
+    pct = totals.variance_pct
+    return [
+        f"{totals.jobs:,}",
+        f"{totals.trained_tokens:,}",
+        totals.settled_estimate.display() if totals.settled_estimate is not None else "-",
+        totals.billed.display(),
+        f"{'' if pct.startswith('-') else '+'}{pct}%" if pct else "-",
+        f"{totals.unsettled_jobs:,}{' (?)' if totals.unknown_billed_jobs else ''}",
+        totals.commitment.display(),
+    ]
