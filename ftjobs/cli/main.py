@@ -34,6 +34,7 @@ VERBS: Final[dict[str, str]] = {
     "results": "ftjobs.cli.results:results",
     "adopt": "ftjobs.cli.adopt:adopt",
     "ledger": "ftjobs.cli.ledger:ledger",
+    "ledger backup": "ftjobs.cli.backup:backup",
     "adjust": "ftjobs.cli.adjust:adjust",
     "tag": "ftjobs.cli.tag:tag",
     "prices": "ftjobs.cli.prices:prices",
@@ -55,6 +56,11 @@ class Root(Family):
         if cmd_name not in VERBS:
             return None
         return teach(_load(cmd_name)) if ctx.resilient_parsing else _load(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that `args` start with, also where its name is two words."""
+        two_words = " ".join(args[:2])
+        return super().resolve_command(ctx, [two_words, *args[2:]] if two_words in VERBS else args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

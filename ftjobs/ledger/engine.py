@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from ftjobs.errors import ConfigError, LedgerError
 from ftjobs.failpoints import reach
+from ftjobs.ledger.backup import back_up, make_private
 from ftjobs.ledger.tables import stamps
 
 # The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
@@ -82,7 +81,7 @@ def _open(path: Path, stamp: str) -> Engine:
             next_step="Name a file with --ledger.",
             ledger=str(path),
         )
-    _make_private(path)
+    make_private(path)
     # SQLite must not make the file: one that was deleted under us would come back empty, and readable by all.
     existing = f"{path.as_uri()}?mode=rw"
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(existing, uri=True), poolclass=NullPool)
@@ -95,12 +94,6 @@ def _open(path: Path, stamp: str) -> Engine:
         _migrate(engine, path)
     _check_stamp(engine, path, stamp)
     return engine
-
-
-def _make_private(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _on_connect(dbapi_connection: Any, _record: object) -> None:
@@ -172,50 +165,9 @@ def _migrate(engine: Engine, path: Path) -> None:
 
 
 def _back_up(path: Path, revision: str) -> None:
-    """Copy the ledger beside itself, private and checked; a copy that was cut short never bears the final name."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    target = path.with_name(f"{path.name}.before-{revision}-{stamp}")
-    unfinished = path.with_name(f"{path.name}.before-{revision}.part")
-    unfinished.unlink(missing_ok=True)
-    _make_private(unfinished)
-    try:
-        verdict = _copy(path, unfinished)
-    except (OSError, sqlite3.Error):
-        unfinished.unlink(missing_ok=True)  # a full disk needs the room
-        raise
-    if verdict != "ok":
-        unfinished.unlink()
-        raise LedgerError(
-            "ledger_damaged",
-            f"{path} is damaged, so it is not migrated (SQLite says: {verdict}).",
-            next_step=f"Keep the file; restore a backup if there is one, or try: sqlite3 {path.name} .recover",
-            ledger=str(path),
-        )
-    unfinished.replace(target)
-    _sync_folder(path.parent)
-
-
-def _copy(path: Path, target: Path) -> str:
-    """Copy a database page by page; return what SQLite says of the copy, "ok" where it is sound."""
-    timeout_s = _BUSY_TIMEOUT_MS / 1000
-    with closing(sqlite3.connect(path, timeout=timeout_s)) as source, closing(sqlite3.connect(target)) as copy:
-        source.execute("BEGIN")
-        # A writer who never ends is waited for here; `backup` would wait for ever.
-        source.execute("SELECT count(*) FROM sqlite_master")
-        source.backup(copy)
-        source.rollback()  # nobody needs to wait while the copy is checked
-        ((verdict, *_), *_) = copy.execute("PRAGMA integrity_check(1)").fetchall()
-    return str(verdict)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the folder's new names survive a power cut, where folders can be opened."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Copy the ledger beside itself before its schema changes."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    back_up(path, path.with_name(f"{path.name}.before-{revision}-{stamp}"))
 
 
 def _migrations_folder() -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, text, update
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
@@ -62,6 +62,11 @@ class Ledger:
                 yield connection
         except exc.DBAPIError as error:
             raise unusable(self.path, error) from None
+
+    def integrity(self) -> str:
+        """Return what the database says of its own integrity, "ok" where it is sound."""
+        with self._transaction(writes=False) as connection:
+            return str(connection.execute(text("PRAGMA integrity_check(1)")).scalar_one())
 
     # Submissions
 

@@ -49,7 +49,8 @@ def groups_text(groups: Sequence[Group], by: str, *, width: int | None) -> str:
     title = by.removeprefix("tag:").upper()
     none = _NONE.get(by, f"no {'tag' if by == 'tag' else by.removeprefix('tag:')}")
     rows = [[none if group.name is None else group.name, *_cells(group.totals)] for group in groups]
-    return table((Column(title), *_REST), rows, width=width)
+    text = table((Column(title), *_REST), rows, width=width)
+    return f"{text}\na job counts once for each of its tags" if by == "tag" else text
 
 
 def _cells(totals: Totals) -> list[str]:

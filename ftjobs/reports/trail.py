@@ -87,6 +87,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "source": entry.source,
         "occurred_at": entry.occurred_at,
         "recorded_at": entry.recorded_at,
+        "recorded_by": entry.recorded_by,
     }
 
 
@@ -192,7 +193,7 @@ def _entry_row(entry: Entry) -> list[str]:
         entry.usd_per_1m.plain() if entry.usd_per_1m else "-",
         entry.amount.plain(),
         entry.basis or "-",
-        entry.source,
+        f"{entry.source} ({entry.recorded_by})" if entry.recorded_by else entry.source,
     ]
 
 

@@ -250,8 +250,29 @@ def _read(path: Path, stamp: str) -> _Book:
         message = f"{path} has schema {schema}: the next command that uses it backs it up and brings it to"
         return _Book(Check("ledger", "note", f"{message} {SCHEMA_REVISION}.", "Run `ftjobs status`."))
     ledger = Ledger(path, stamp=stamp)
-    check = Check("ledger", "ok", f"{path} opens: a {stamp} ledger with schema {schema}.")
-    return _Book(check, ledger.trails(), ledger.unsettled())
+    if (verdict := ledger.integrity()) != "ok":
+        message = f"{path} opens, but is damaged (the database says: {verdict})."
+        return _Book(Check("ledger", "problem", message, f"Keep the file, and {_way_back(path)}."))
+    message = f"{path} is sound: a {stamp} ledger with schema {schema}; {_newest_backup(path)}."
+    return _Book(Check("ledger", "ok", message), ledger.trails(), ledger.unsettled())
+
+
+def _backups(path: Path) -> list[Path]:
+    """Return the copies beside a ledger, the newest last."""
+    found = [*path.parent.glob(f"{path.name}.backup-*"), *path.parent.glob(f"{path.name}.before-*")]
+    return sorted((each for each in found if each.suffix != ".part"), key=lambda each: each.stat().st_mtime)
+
+
+def _newest_backup(path: Path) -> str:
+    found = _backups(path)
+    return (
+        f"its newest backup is {found[-1].name}" if found else "no backup lies beside it (`ftjobs ledger backup`)"
+    )
+
+
+def _way_back(path: Path) -> str:
+    found = _backups(path)
+    return f"copy {found[-1].name} to its place" if found else f"try: sqlite3 {path.name} .recover"
 
 
 def _none_yet(path: Path) -> Check:

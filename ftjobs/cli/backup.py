@@ -1,0 +1,48 @@
+"""`ledger backup`: a checked copy of the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftjobs.cli.context import open_app
+from ftjobs.cli.options import print_json
+from ftjobs.errors import LedgerError, UsageError
+
+
+def backup(
+    ctx: typer.Context,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="Where to; beside the ledger, with the time, without it.")
+    ] = None,
+) -> None:
+    """Copy the ledger into a file of its own. Checked, private, and whole or not there at all."""
+    from ftjobs.ledger.backup import back_up
+    from ftjobs.reports.envelope import envelope
+
+    app, given = open_app(ctx)
+    path = app.ledger.path
+    stamp = app.ambient.now().strftime("%Y%m%dT%H%M%S")
+    target = Path(file).absolute() if file else path.with_name(f"{path.name}.backup-{stamp}")
+    try:
+        back_up(path, target)
+    except FileExistsError:
+        raise UsageError(
+            "file_exists", f"{target} is there already.", next_step="Name a file that is not.", file=str(target)
+        ) from None
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(
+            "no_backup",
+            f"The ledger {path} was not copied to {target}: {getattr(error, 'strerror', None) or error}.",
+            next_step="Check the folder and its free space, or name another file.",
+            ledger=str(path),
+            file=str(target),
+        ) from None
+    size = target.stat().st_size
+    if given.json:
+        print_json(envelope("backup", sandbox=given.sandbox, ledger=str(path), file=str(target), bytes=size))
+    else:
+        print(f"{target} ({size:,} bytes), checked\nuse it with: ftjobs ledger --ledger {target}")

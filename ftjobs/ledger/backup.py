@@ -1,0 +1,77 @@
+"""Copies of a ledger: private, checked, whole or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from ftjobs.errors import LedgerError
+
+_WAIT_S = 30.0
+
+
+def back_up(path: Path, target: Path) -> None:
+    """Copy the ledger at `path` to `target`, which only its owner can read; the copy is checked and on disk.
+
+    LedgerError where the ledger is damaged; OSError and sqlite3.Error where it cannot be read or written, or
+    `target` is there already. A copy that was cut short never bears the final name.
+    """
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    unfinished = target.with_name(f"{target.name}.part")
+    unfinished.unlink(missing_ok=True)
+    make_private(unfinished)
+    try:
+        verdict = _copy(path, unfinished)
+        if verdict != "ok":
+            raise LedgerError(
+                "ledger_damaged",
+                f"{path} is damaged, so there is no copy of it (SQLite says: {verdict}).",
+                next_step=f"Keep the file; restore a backup if there is one, or try: sqlite3 {path.name} .recover",
+                ledger=str(path),
+            )
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)  # a full disk needs the room
+    sync_folder(target.parent)
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner can read, unless it is there, and the folders above it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the folder's new names survive a power cut, where folders can be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def verdict_of(connection: sqlite3.Connection) -> str:
+    """Return what SQLite says of a database's integrity, "ok" where it is sound."""
+    ((verdict, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
+    return str(verdict)
+
+
+def _copy(path: Path, target: Path) -> str:
+    """Copy a database into an empty file; return what SQLite says of the original, else of the copy."""
+    # Never makes a file, and waits for a writer, but not for ever.
+    existing = f"{path.as_uri()}?mode=rw"
+    with closing(sqlite3.connect(existing, uri=True, timeout=_WAIT_S, isolation_level=None)) as source:
+        if (verdict := verdict_of(source)) != "ok":
+            return verdict
+        source.execute("VACUUM INTO ?", (str(target),))
+    with closing(sqlite3.connect(target)) as copy:
+        verdict = verdict_of(copy)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+    return verdict
