@@ -160,7 +160,7 @@ def change(path: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "state", "says"),
     [
-        ("SELECT 1", "ok", "opens: a real ledger with schema"),
+        ("SELECT 1", "ok", "is sound: a real ledger with schema"),
         ("UPDATE alembic_version SET version_num = '0001'", "note", "has schema 0001: the next command"),
         ("UPDATE alembic_version SET version_num = '9999'", "problem", "has schema 9999, of a newer ftjobs"),
         ("UPDATE stamps SET stamp = 'sandbox'", "problem", "is a sandbox ledger"),
