@@ -48,7 +48,10 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "cancel": ({"JOB"}, {"-y", "--yes"}),
     "results": ({"JOB"}, {"-o", "--output", "--force"}),
     "adopt": ({"JOB"}, {"--all", "--since", "--save-results"}),
-    "ledger": ({"PERIOD"}, {"--month"}),
+    "ledger": ({"PERIOD"}, {"--month", "--by", "--as-of", "--csv"}),
+    "ledger backup": ({"FILE"}, set()),
+    "adjust": ({"JOB"}, {"--add", "--total", "--reason"}),
+    "tag": ({"JOB", "K=V..."}, {"--remove"}),
     "doctor": (set(), set()),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),
     "sandbox": (set(), set()),
@@ -82,7 +85,7 @@ def entries(text: str) -> dict[str, str]:
 
 
 def test_every_verb_is_listed_here() -> None:
-    assert {name.partition(" ")[0] for name in TAKES} == set(VERBS)
+    assert set(TAKES) - {"sandbox serve"} == set(VERBS)
 
 
 @pytest.mark.parametrize(("shown", "verb"), [(verb, verb) for verb in TAKES], indirect=["shown"])

@@ -84,7 +84,7 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
 
 def test_every_verb_is_in_the_table_of_commands() -> None:
     table = README.partition("## Commands")[2].partition("##")[0]
-    documented = set(re.findall(r"^\| `ftjobs (\w+)", table, re.MULTILINE))
+    documented = set(re.findall(r"^\| `ftjobs (\w+(?: backup| copy)?)", table, re.MULTILINE))
     assert documented == set(VERBS)
 
 
