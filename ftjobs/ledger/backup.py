@@ -22,7 +22,7 @@ def back_up(path: Path, target: Path) -> None:
     if target.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     unfinished = target.with_name(f"{target.name}.part")
-    unfinished.unlink(missing_ok=True)
+    _forget(unfinished)
     make_private(unfinished)
     try:
         verdict = _copy(path, unfinished)
@@ -35,8 +35,13 @@ def back_up(path: Path, target: Path) -> None:
             )
         unfinished.replace(target)
     finally:
-        unfinished.unlink(missing_ok=True)  # a full disk needs the room
+        _forget(unfinished)  # a full disk needs the room
     sync_folder(target.parent)
+
+
+def _forget(unfinished: Path) -> None:
+    unfinished.unlink(missing_ok=True)
+    unfinished.with_name(f"{unfinished.name}-journal").unlink(missing_ok=True)
 
 
 def make_private(path: Path) -> None:

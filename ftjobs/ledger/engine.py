@@ -166,6 +166,8 @@ def _migrate(engine: Engine, path: Path) -> None:
 
 def _back_up(path: Path, revision: str) -> None:
     """Copy the ledger beside itself before its schema changes."""
+    for left in path.parent.glob(f"{path.name}.before-*.part*"):  # by a process that was killed
+        left.unlink()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     back_up(path, path.with_name(f"{path.name}.before-{revision}-{stamp}"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
+_BACKUP = "ftjobs/ledger/backup.py"
 _ENGINE = "ftjobs/ledger/engine.py"
 _ENTRIES = "tests/contract/test_ledger_entries.py"
 _ORPHANS = "tests/contract/test_ledger_orphans.py"
@@ -75,7 +76,7 @@ DATABASE = (
         "readable-ledger",
         f"{_PRIVATE}: the ledger is 0600",
         "the mode of the file",
-        _ENGINE,
+        _BACKUP,
         "os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)",
         "os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)",
         (f"{_SQLITE}::test_a_new_ledger_and_its_folder_are_private",),
@@ -102,8 +103,8 @@ DATABASE = (
         "readable-backup",
         f"{_PRIVATE}: so is a backup",
         "making it private before it is filled",
-        _ENGINE,
-        "    _make_private(unfinished)\n",
+        _BACKUP,
+        "    make_private(unfinished)\n",
         "",
         (f"{_EVERY_SCHEMA}::test_opening_backs_the_ledger_up_and_migrates_it_with_every_row",),
     ),
@@ -120,7 +121,7 @@ DATABASE = (
         "backup-not-checked",
         f"{_VERSION}: the backup is checked",
         "the check",
-        _ENGINE,
+        _BACKUP,
         '    if verdict != "ok":',
         "    if False:",
         (f"{_EVERY_SCHEMA}::test_a_damaged_ledger_is_neither_migrated_nor_touched",),
@@ -129,8 +130,8 @@ DATABASE = (
         "half-a-backup",
         f"{_VERSION}: a copy that was cut short never bears the final name",
         "the name that it has until it is whole",
-        _ENGINE,
-        '    unfinished = path.with_name(f"{path.name}.before-{revision}.part")',
+        _BACKUP,
+        '    unfinished = target.with_name(f"{target.name}.part")',
         "    unfinished = target",
         (f"{_EVERY_SCHEMA}::test_a_backup_that_ends_at_any_byte_is_none_and_costs_nothing",),
     ),
