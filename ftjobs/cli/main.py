@@ -34,6 +34,7 @@ VERBS: Final[dict[str, str]] = {
     "results": "ftjobs.cli.results:results",
     "adopt": "ftjobs.cli.adopt:adopt",
     "ledger": "ftjobs.cli.ledger:ledger",
+    "reconcile": "ftjobs.cli.reconcile:reconcile",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",
