@@ -154,6 +154,7 @@ def compare(
     lines = [line for _, line in sorted(summed(told).items())]
     billed = {bill.day: bill for bill in bills}
     of_account = [line for line in lines if terms.project in (None, line.project_id)]
+    of_others = [line for line in lines if terms.project not in (None, line.project_id)]
     training = _training(of_account, billed, terms.training)
     days = {
         day: _day(day, training.get(day, ()), billed.get(day), terms.tolerance, now=now)
@@ -161,7 +162,7 @@ def compare(
     }
     shifted = _shifted(list(days.values()), terms.tolerance)
     taken = {each.line for found in training.values() for each in found}
-    others = [line for line in lines if line not in of_account and terms.training.search(line.line_item)]
+    others = [line for line in of_others if terms.training.search(line.line_item)]
     return Reconciliation(
         period,
         terms,
