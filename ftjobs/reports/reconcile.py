@@ -103,7 +103,7 @@ def _rows(day: Day) -> Iterator[tuple[str, ...]]:
     yield str(day.day), *named, _exact(day.invoiced), _exact(day.ledger), _signed(day.discrepancy), state
     if len(day.lines) > 1:
         for each in day.lines:
-            yield "", each.line.project_id, each.line.line_item, _exact(each.line.amount), "", "", ""
+            yield "  of which", each.line.project_id, each.line.line_item, _exact(each.line.amount), "", "", ""
 
 
 def _verdict(found: Reconciliation) -> Iterator[str]:
@@ -118,9 +118,9 @@ def _verdict(found: Reconciliation) -> Iterator[str]:
     if adjusted != ZERO:
         yield f"of the ledger's side {_signed(adjusted)} are adjustments, on the days of the bills they correct"
     if not found.discrepant and found.judged:
-        yield f"no discrepancy above {found.terms.tolerance.display()} a day"
+        yield f"no discrepancy above {_exact(found.terms.tolerance)} a day"
     elif found.discrepant:
-        yield f"{count(len(found.discrepant), 'day')} with a discrepancy above {found.terms.tolerance.display()}"
+        yield f"{count(len(found.discrepant), 'day')} with a discrepancy above {_exact(found.terms.tolerance)}"
 
 
 def _apart(found: Reconciliation) -> Iterator[str]:

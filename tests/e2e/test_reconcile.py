@@ -83,7 +83,7 @@ def test_another_price_differs_and_exits_11(inside: Inside, billed: str) -> None
     row = told.out.splitlines()[2].split()
     assert (row[0], row[-1]) == (billed, "differs")
     assert row[-2].startswith("-$")
-    assert "1 day with a discrepancy above $0.0100" in told.out
+    assert "1 day with a discrepancy above $0.01" in told.out
     assert "`ftjobs adjust JOB --total USD --reason TEXT` corrects a bill" in told.out
     printed = inside("reconcile", billed, "--json")
     assert (printed.code, printed.json["days"][0]["state"]) == (11, "differs")
