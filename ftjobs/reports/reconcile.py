@@ -86,7 +86,7 @@ def reconcile_text(found: Reconciliation, *, width: int | None) -> str:
     lines = [f"Invoices against the ledger {period_text(found.period)} (UTC days)"]
     if found.days:
         lines.append(table(_COLUMNS, [row for day in found.days for row in _rows(day)], width=width))
-        total = f"invoiced {found.invoiced.display()}, ledger {found.ledger.display()}"
+        total = f"invoiced {_exact(found.invoiced)}, ledger {_exact(found.ledger)}"
         lines += ["", f"{total}, discrepancy {_signed(found.invoiced - found.ledger)}"]
     else:
         lines.append("neither an invoice for training nor a bill in the ledger")

@@ -31,7 +31,8 @@ class Desk:
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.clock = clock
-        self.http = httpx2.Client(base_url=url, headers={"Authorization": "Bearer sk-test"}, trust_env=False)
+        key = {"Authorization": "Bearer sk-test"}
+        self.http = httpx2.Client(base_url=url, headers=key, timeout=60, trust_env=False)
 
     def train(self, model: str) -> int:
         """Train and return the trained tokens."""
