@@ -16,7 +16,7 @@ from ftjobs import logs
 from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
 from ftjobs.errors import ConfigError, LedgerError
-from ftjobs.keys import Secret, api_key
+from ftjobs.keys import Secret, admin_key, api_key
 from ftjobs.provider.profiles import Profile, choose_profile, require_profile_name
 
 if TYPE_CHECKING:
@@ -172,7 +172,6 @@ class App:
     @contextmanager
     def session(self, profile: Profile | None = None) -> Iterator[Session]:
         """Open a session on `profile` (default: this command's); the sandbox is served while it lasts."""
-        from ftjobs.provider.api import Api
         from ftjobs.workflows.session import Session
 
         chosen = profile or self.profile
@@ -183,16 +182,46 @@ class App:
             else:
                 key = api_key(os.environ, chosen.api_key_env)
                 logs.register_secret(key.reveal())
-            api = Api(
-                chosen,
-                key,
-                policy=self.patience,
-                now=self.ambient.now,
-                sleep=self.ambient.sleep,
-                on_retry=_announce,
-            )
-            stack.callback(api.close)
+            api = stack.enter_context(self._api(chosen, key))
             yield Session(api, self.ledger, self.ambient)
+
+    @contextmanager
+    def admin_api(self) -> Iterator[Api]:
+        """Open the API with the key that reads the organization's cost report; the sandbox needs none.
+
+        ConfigError where there is no such key, or none that is meant for this service.
+        """
+        from ftjobs.provider.costs import ADMIN_KEYS_URL
+
+        with ExitStack() as stack:
+            chosen = self.profile
+            if chosen.is_sandbox:
+                chosen = replace(chosen, base_url=stack.enter_context(_serve(self.sandbox_dir)))
+                key = Secret(SANDBOX_KEY, "sandbox")
+            elif chosen.admin_key_variable is None:
+                raise _no_admin_key_env(chosen.name)
+            else:
+                key = admin_key(os.environ, chosen.admin_key_variable, made_at=ADMIN_KEYS_URL)
+                logs.register_secret(key.reveal())
+            yield stack.enter_context(self._api(chosen, key, is_admin=True))
+
+    @contextmanager
+    def _api(self, profile: Profile, key: Secret, *, is_admin: bool = False) -> Iterator[Api]:
+        from ftjobs.provider.api import Api
+
+        api = Api(
+            profile,
+            key,
+            is_admin=is_admin,
+            policy=self.patience,
+            now=self.ambient.now,
+            sleep=self.ambient.sleep,
+            on_retry=_announce,
+        )
+        try:
+            yield api
+        finally:
+            api.close()
 
     @contextmanager
     def apis(self) -> Iterator[Callable[[Submission], Api]]:
@@ -257,6 +286,16 @@ def _serve(state_dir: Path) -> Iterator[str]:
         raise no_sandbox(error) from None
     with serve_in_background(state_dir) as base_url:
         yield base_url
+
+
+def _no_admin_key_env(profile: str) -> ConfigError:
+    return ConfigError(
+        "no_admin_key_env",
+        f"No key is meant for a cost report of profile {profile}: OPENAI_ADMIN_KEY is OpenAI's alone.",
+        next_step="If the service has a cost report, write admin_key_env in its [profiles.NAME] table; if not, "
+        "compare its invoice with `ftjobs ledger PERIOD`.",
+        key="admin_key_env",
+    )
 
 
 def no_sandbox(error: ModuleNotFoundError) -> ConfigError:

@@ -24,6 +24,9 @@ _NO_SETTINGS: Final = (CONFIG_VARIABLE, FAILPOINT_VARIABLE)
 
 _PREFIX: Final = "FTJOBS_"
 _FIVE_DOLLARS: Final = Usd.parse("5")
+_ONE_CENT: Final = Usd.parse("0.01")
+# What training is called in a cost report is not documented. Uses of a tuned model are told by what they count.
+_TRAINING: Final = "^(?!.*(input|output|cached)).*(training|fine[- _]?tuning)"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOML_LINE = re.compile(r"at line ([0-9]+)")
 
@@ -54,6 +57,8 @@ class Settings:
     budget_monthly_usd: Usd | None = None
     budget_profiles: Mapping[str, Usd] = field(default_factory=dict)
     budget_tags: Mapping[str, Usd] = field(default_factory=dict)
+    reconcile_training_line_item: str = _TRAINING
+    reconcile_tolerance_usd: Usd = _ONE_CENT
     log: Literal["human", "json"] = "human"
     openai_base_url: str | None = None
     openai_organization: str | None = None
@@ -108,6 +113,14 @@ def _usd_by_tag(value: object) -> Mapping[str, Usd]:
     return found
 
 
+def _pattern(value: object) -> str:
+    try:
+        re.compile(_text(value))
+    except (re.error, RecursionError):
+        raise ValueError from None
+    return _text(value)
+
+
 def _log_style(value: object) -> str:
     if value not in ("human", "json"):
         raise ValueError
@@ -129,6 +142,8 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "budget.monthly_usd": _USD,
     "budget.profiles": _Kind(_usd_by_name, 'a table of amounts in USD, like openai = "100.00"'),
     "budget.tags": _Kind(_usd_by_tag, 'a table of amounts in USD, like "team=search" = "50.00"'),
+    "reconcile.training_line_item": _Kind(_pattern, 'a regular expression, like "training|fine.?tuning"'),
+    "reconcile.tolerance_usd": _USD,
     "log": _Kind(_log_style, '"human" or "json"'),
 }
 

@@ -48,12 +48,29 @@ def api_key(environ: Mapping[str, str], variable: str) -> Secret:
     """
     value = environ.get(variable, "")
     if not value:
-        raise ConfigError(
-            "no_api_key",
-            f"There is no API key: the environment variable {variable} is not set.",
-            next_step=f"Set it in this shell (export {variable}=...), then run the same command again.",
-            variable=variable,
-        )
+        raise _no_key("API key", variable)
+    return _checked(value, variable)
+
+
+def admin_key(environ: Mapping[str, str], variable: str, *, made_at: str) -> Secret:
+    """Return the admin key that `variable` holds; ConfigError as for an API key, which says where one is made."""
+    value = environ.get(variable, "")
+    if not value:
+        raise _no_key("admin key", variable, f"An owner of the organization makes one at {made_at}; ")
+    return _checked(value, variable)
+
+
+def _no_key(what: str, variable: str, hint: str = "") -> ConfigError:
+    step = f"set it in this shell (export {variable}=...), then run the same command again."
+    return ConfigError(
+        f"no_{what.lower().replace(' ', '_')}",
+        f"There is no {what}: the environment variable {variable} is not set.",
+        next_step=f"{hint}{step}" if hint else f"{step[0].upper()}{step[1:]}",
+        variable=variable,
+    )
+
+
+def _checked(value: str, variable: str) -> Secret:
     if not value.isascii():
         flaw = "characters that are not ASCII"
     elif value.strip() != value:

@@ -37,6 +37,7 @@ VERBS: Final[dict[str, str]] = {
     "ledger backup": "ftjobs.cli.backup:backup",
     "adjust": "ftjobs.cli.adjust:adjust",
     "tag": "ftjobs.cli.tag:tag",
+    "reconcile": "ftjobs.cli.reconcile:reconcile",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",

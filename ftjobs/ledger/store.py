@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select,
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
+from ftjobs.jobs.invoice import Report
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
-from ftjobs.ledger import adopting, sightings, uploads
+from ftjobs.ledger import adopting, invoices, sightings, uploads
 from ftjobs.ledger.adjusting import adjustment, taken_back
 from ftjobs.ledger.adopting import OPEN as _OPEN
 from ftjobs.ledger.adopting import Asked, Rebuild
@@ -25,6 +26,7 @@ from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.glance import HISTORY
 from ftjobs.ledger.history import unusual
+from ftjobs.ledger.reconciliation import DayBill
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
@@ -337,6 +339,30 @@ class Ledger:
             )
             settled = has_entry(*SETTLING, before=period.end, known_at=as_of)
             return select_trails(connection, or_(billed_in, and_(began, ~settled)), as_of=as_of)
+
+    # Invoices
+
+    def bills_by_day(self, account: str, period: Period) -> list[DayBill]:
+        """Return the account's bills of each UTC day of the period that has some, in order."""
+        with self._transaction(writes=False) as connection:
+            return invoices.bills_of(connection, account, period)
+
+    def unbilled_jobs(self, account: str, period: Period) -> int:
+        """Return how many of the account's jobs may have ended in the period and have no bill."""
+        with self._transaction(writes=False) as connection:
+            return invoices.unbilled_of(connection, account, period)
+
+    def keep_reconciliation(
+        self, account: str, told: Report, period: Period, result: str, *, now: datetime, by: str | None = None
+    ) -> int:
+        """Record what a cost report said of its days, and what comparing `period` came to; nothing is changed.
+
+        Returns how many lines said something new.
+        """
+        with self._transaction(writes=True) as connection:
+            fresh = invoices.keep_invoices(connection, account, told.lines, told.period, now=now)
+            invoices.keep_result(connection, account, period, result, now=now, by=by)
+            return fresh
 
     # Files
 

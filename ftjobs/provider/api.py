@@ -66,7 +66,8 @@ class Api:
     """One account of one service.
 
     Reads and uploads are repeated within `policy` and end in UnavailableError or RejectedError; `create_job`
-    sends once and never raises for what the network does. Close it when done.
+    sends once and never raises for what the network does. Close it when done. With `is_admin` the key is one that
+    administers the organization, and asks for what is the organization's, whatever project the profile names.
     """
 
     def __init__(
@@ -74,12 +75,14 @@ class Api:
         profile: Profile,
         key: Secret,
         *,
+        is_admin: bool = False,
         policy: RetryPolicy | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         on_retry: Callable[[Retry], None] = lambda _: None,
     ) -> None:
         self.profile = profile
+        self._is_admin = is_admin
         self._key = key
         self._policy = policy or RetryPolicy()
         self._now = now
@@ -278,8 +281,8 @@ class Api:
         # Set, not passed: the constructor replaces None by the environment's, which may be another service's.
         client.organization, client.project, client.admin_api_key = (
             self.profile.organization,
-            self.profile.project,
-            None,
+            None if self._is_admin else self.profile.project,
+            self._key.reveal() if self._is_admin else None,
         )
         client._custom_headers = {}  # OPENAI_CUSTOM_HEADERS, which may even replace the key
         return client
@@ -288,9 +291,16 @@ class Api:
         """Return what came of one request, whatever it was: nothing is repeated, nothing raised."""
         return _answer(lambda: ask(self._client))
 
-    def read(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T:
-        """Return what `parse` makes of an answer; one that it has a ValueError for is asked for again."""
-        return self._repeat(lambda: self._usable(self.send_once(ask), parse, doing=doing), doing=doing)
+    def read(self, ask: Raw, parse: Callable[[object], T], *, doing: str, exact: bool = False) -> T:
+        """Return what `parse` makes of an answer; one that it has a ValueError for is asked for again.
+
+        `parse` gets fractions as Decimals where they are to be `exact`, as money is.
+        """
+
+        def attempt() -> T:
+            return self._usable(self.send_once(ask), parse, doing=doing, exact=exact)
+
+        return self._repeat(attempt, doing=doing)
 
     def read_or_none(self, ask: Raw, parse: Callable[[object], T], *, doing: str) -> T | None:
         """Return the same, None where the service says that there is no such thing (404)."""
@@ -303,7 +313,7 @@ class Api:
 
         return self._repeat(attempt, doing=doing)
 
-    def _usable(self, answer: Answer, parse: Callable[[object], T], *, doing: str) -> T:
+    def _usable(self, answer: Answer, parse: Callable[[object], T], *, doing: str, exact: bool = False) -> T:
         match trouble_of_read(answer, now=self._now()):
             case Again(reason, retry_after_s):
                 raise TryAgainError(reason, retry_after_s)
@@ -312,7 +322,7 @@ class Api:
             case None:
                 pass
         try:
-            return parse(answer.decoded() if isinstance(answer, Reply) else None)
+            return parse(answer.decoded(exact=exact) if isinstance(answer, Reply) else None)
         except (ValueError, RecursionError) as error:
             raise TryAgainError(f"an unusable answer ({error})", unusable=True) from None
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -46,12 +47,12 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
-    def decoded(self) -> object:
+    def decoded(self, *, exact: bool = False) -> object:
         """Return the body's JSON as it may be kept: a service may repeat the key, or send what no database takes.
 
-        ValueError or RecursionError where it is no JSON.
+        `exact` fractions are Decimals. ValueError or RecursionError where it is no JSON.
         """
-        return storable(json.loads(self.body))
+        return storable(json.loads(self.body, parse_float=_decimal if exact else None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class NoReply:
 
     sent: bool
     reason: str
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number that no money has") from None
 
 
 Answer = Reply | NoReply

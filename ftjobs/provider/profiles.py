@@ -13,11 +13,14 @@ from ftjobs.jobs.spec import MAX_EPOCHS
 
 OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_DOMAIN = "openai.com"
+_OPENAI_ADMIN_KEY = "OPENAI_ADMIN_KEY"
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # What may hide another host or a key, or would end up before the path that is called.
 _STRAY = re.compile(r"[\s@\\?#]")
 _HEADER_KEYS = frozenset({"organization", "project"})
-_TEXT_KEYS = frozenset({"extends", "base_url", "api_key_env", "account", "organization", "project"})
+_TEXT_KEYS = frozenset(
+    {"extends", "base_url", "api_key_env", "admin_key_env", "account", "organization", "project"}
+)
 _KEYS = _TEXT_KEYS | {"max_file_bytes", "uploads_api", "max_epochs"}
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
@@ -51,6 +54,13 @@ class Profile:
     max_file_bytes: int = MAX_FILE_BYTES
     uploads_api: bool | None = None
     max_epochs: int = MAX_EPOCHS
+    admin_key_env: str | None = None
+
+    @property
+    def admin_key_variable(self) -> str | None:
+        """The variable of the key that reads the cost report; None where no such key is meant for this host."""
+        own = _OPENAI_ADMIN_KEY if self.is_openai or self.is_loopback else None
+        return self.admin_key_env or own
 
     @property
     def has_uploads_api(self) -> bool:
@@ -172,6 +182,7 @@ def _from_table(name: str, table: RawTable, settings: Settings) -> Profile:
         name,
         base_url,
         api_key_env=values.get("api_key_env", "OPENAI_API_KEY"),
+        admin_key_env=values.get("admin_key_env"),
         organization=values.get("organization"),
         project=values.get("project"),
         account_name=values.get("account"),

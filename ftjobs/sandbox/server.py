@@ -1,8 +1,9 @@
 """The API over a state, as an ASGI application.
 
-Under `/v1`: files, uploads in parts, fine-tuning jobs, models and chat completions (`chatting`); any key but
-`sk-wrong` is welcome. Lists of files hold uploads only; the result file of a job is reached by its id. Under
-`/sandbox`: faults, settings and the log of requests. `faults` and `settings` say what those take.
+Under `/v1`: files, uploads in parts, fine-tuning jobs, models, chat completions (`chatting`) and the cost report
+(`costing`); any key but `sk-wrong` is welcome. Lists of files hold uploads only; the result file of a job is
+reached by its id. Under `/sandbox`: faults, settings and the log of requests. `faults` and `settings` say what
+those take.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from starlette.routing import Route
 
 from ftjobs.sandbox import progress
 from ftjobs.sandbox.chatting import chat_routes
+from ftjobs.sandbox.costing import cost_routes
 from ftjobs.sandbox.creation import create_job
 from ftjobs.sandbox.faults import Fault, Misbehaving, parse_faults
 from ftjobs.sandbox.offering import model_object, offered, snapshot_of
@@ -58,6 +60,7 @@ def build_app(state: SandboxState) -> Starlette:
         Route("/v1/fine_tuning/jobs/{id}/events", api.list_events),
         Route("/v1/fine_tuning/jobs/{id}/checkpoints", api.list_checkpoints),
         *chat_routes(state),
+        *cost_routes(state),
         Route("/v1/models", api.list_models),
         Route("/v1/models/{id}", api.get_model),
         Route("/sandbox/faults", api.get_faults),

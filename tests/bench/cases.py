@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.measure import Command, Series, alternating, peak_bytes
+from tests.bench.reconcile import reconcile
 from tests.bench.sync import sync
 from tests.bench.text import ChatText
 from tests.bench.vocabulary import write_vocabulary
@@ -188,6 +189,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "estimate": Bench.estimate,
     "floors": Bench.floors,
     "sync": sync,
+    "reconcile": reconcile,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import insert
@@ -22,7 +23,11 @@ _PRICE = BillingPrice(QUOTE.usd_per_1m, QUOTE.price_list, QUOTE.effective_from, 
 
 def write_ledger(path: Path, count: int, *, state: State = "running") -> None:
     """Make the ledger of our first `count` jobs as they were last seen: running, or ended and settled."""
-    sent = [_submission(number, state) for number in range(count)]
+    write_submissions(path, [prepared_submission(number, state) for number in range(count)])
+
+
+def write_submissions(path: Path, sent: Sequence[Submission]) -> None:
+    """Make the ledger of these submissions, each with its job, and with its bill where that has ended."""
     bills = [_entries(submission) for submission in sent]
     rows = {
         submissions: [submission_row(submission) for submission in sent],
@@ -36,7 +41,8 @@ def write_ledger(path: Path, count: int, *, state: State = "running") -> None:
                 connection.execute(insert(table), values)
 
 
-def _submission(number: int, state: State) -> Submission:
+def prepared_submission(number: int, state: State) -> Submission:
+    """Return the submission of our job of that number."""
     job = parse_job(our_job(number, state))
     return Submission(
         id=submission_id(number),

@@ -43,8 +43,9 @@ def test_its_settings_are_exactly_the_ones_that_exist() -> None:
     document = tomllib.loads(uncommented())
     assert len(document.pop("price")) == 1
     assert list(document.pop("profiles")) == [document["profile"]]
-    budget = document.pop("budget")
-    assert {*document, *(f"budget.{name}" for name in budget)} == set(SETTING_NAMES)
+    tables = {name: document.pop(name) for name in ("budget", "reconcile")}
+    inner = {f"{table}.{name}" for table, names in tables.items() for name in names}
+    assert {*document, *inner} == set(SETTING_NAMES)
 
 
 def test_every_setting_has_a_line_of_meaning_above_it() -> None:

@@ -52,6 +52,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "ledger backup": ({"FILE"}, set()),
     "adjust": ({"JOB"}, {"--add", "--total", "--reason"}),
     "tag": ({"JOB", "K=V..."}, {"--remove"}),
+    "reconcile": ({"PERIOD"}, set()),
     "doctor": (set(), set()),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),
     "sandbox": (set(), set()),
@@ -124,7 +125,9 @@ def test_the_root_lists_the_verbs_in_the_order_of_a_job(shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "codes"), [("check", ["4"]), ("watch", ["6", "10"]), ("results", ["6"])], indirect=["shown"]
+    ("shown", "codes"),
+    [("check", ["4"]), ("watch", ["6", "10"]), ("results", ["6"]), ("reconcile", ["11"])],
+    indirect=["shown"],
 )
 def test_exit_codes_that_are_an_answer_are_told(shown: str, codes: list[str]) -> None:
     told = " ".join(shown.split())

@@ -15,6 +15,7 @@ import pytest
 
 from ftjobs import errors
 from ftjobs.cli.main import BUG, VERBS
+from ftjobs.cli.reconcile import DISCREPANCY
 from ftjobs.cli.watch import JOB_FAILED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +80,7 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
         for _name, error in inspect.getmembers(errors, inspect.isclass)
         if issubclass(error, errors.FtjobsError)
     }
-    assert documented == raised | {0, BUG, JOB_FAILED}
+    assert documented == raised | {0, BUG, JOB_FAILED, DISCREPANCY}
 
 
 def test_every_verb_is_in_the_table_of_commands() -> None:

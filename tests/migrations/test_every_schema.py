@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 

@@ -172,7 +172,7 @@ def test_a_table_says_which_key_it_does_not_know() -> None:
     assert error.next_step == "Did you mean 'api_key_env'?"
     table = {**AZURE, "zzz": "K"}
     error = refused(lambda: choose_profile(settings("m", tables={"m": table})), ConfigError, "unknown_setting")
-    assert "Known keys: account, api_key_env, base_url" in error.next_step
+    assert "Known keys: account, admin_key_env, api_key_env, base_url" in error.next_step
     assert error.exit_code == 3
 
 
