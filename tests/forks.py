@@ -21,12 +21,13 @@ from tests.conftest import ROOT, Person, Run
 
 # Orders come as JSON lines; each is answered by one line.
 _SERVER = """
-import json, os, sys, time
+import importlib, json, os, pkgutil, sys, time
 import alembic.command, openai, structlog, tenacity, toktok
-import ftjobs.app, ftjobs.cli.estimate, ftjobs.cli.ledger, ftjobs.cli.status, ftjobs.cli.submit, ftjobs.cli.watch
-import ftjobs.dataset.survey, ftjobs.ledger.store, ftjobs.ledger.orphans, ftjobs.provider.api
-import ftjobs.reports.estimate, ftjobs.reports.jobs, ftjobs.reports.month, ftjobs.reports.submission
-import ftjobs.workflows.appraise, ftjobs.workflows.plan, ftjobs.workflows.resend, ftjobs.workflows.watch
+import ftjobs
+
+for module in pkgutil.walk_packages(ftjobs.__path__, "ftjobs."):
+    if not module.name.startswith(("ftjobs.sandbox", "ftjobs.__main__")):
+        importlib.import_module(module.name)
 from ftjobs.cli.main import main
 
 toktok.batch_count(["warm"], "o200k_base", threads=1)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import CREATE, Person, Run, Service
+from tests.forks import Forks, forking
 
 LISTS = "GET /v1/fine_tuning/jobs"
 UPLOAD = "POST /v1/files"
@@ -93,6 +94,7 @@ class Shell:
 
     person: Person
     data: Path
+    forks: Forks
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -106,7 +108,7 @@ class Shell:
 
     def run(self, *args: str, **env: str) -> Run:
         """Run `ftjobs ARGS` to its end."""
-        return self._keyless(self.person.run(*args, **env))
+        return self._keyless(self.forks.run(self.person, *args, **env))
 
     def submit(self, *more: str, **env: str) -> Run:
         """Run `ftjobs submit` on the training file to its end, with --json."""
@@ -152,10 +154,17 @@ class Shell:
         return ran
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Commands as processes of their own that need not import everything again."""
+    with forking(tmp_path_factory.mktemp("forks")) as served:
+        yield served
+
+
 @pytest.fixture
-def shell(person: Person, training_file: Path) -> Iterator[Shell]:
+def shell(person: Person, training_file: Path, forks: Forks) -> Iterator[Shell]:
     """A shell that points at the service; what is still running at the end of the test is killed."""
-    shell = Shell(person, training_file)
+    shell = Shell(person, training_file, forks)
     yield shell
     for process in shell.started:
         if process.poll() is None:
