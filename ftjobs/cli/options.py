@@ -22,7 +22,9 @@ from ftjobs.reports.envelope import dumps
 QUIET: Final = -1
 VERBOSE: Final = 1
 
-_TOLD_COMMAND = re.compile(r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger)\b)")
+_TOLD_COMMAND = re.compile(
+    r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger|doctor)\b)"
+)
 
 
 @dataclass(slots=True)

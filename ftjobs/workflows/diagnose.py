@@ -18,7 +18,7 @@ from ftjobs.keys import api_key
 from ftjobs.ledger.engine import SCHEMA_REVISION, unusable
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.glance import schema_and_stamp
-from ftjobs.ledger.place import ledger_path
+from ftjobs.ledger.place import Place, Server, ledger_place
 from ftjobs.ledger.store import Ledger
 from ftjobs.logs import register_secret
 from ftjobs.models.catalog import Catalog, load_catalog
@@ -227,7 +227,8 @@ def _key(profile: Profile | None, environ: Mapping[str, str]) -> Check:
 
 def _book(subject: Subject, profile: Profile | None) -> _Book:
     try:
-        return _read(ledger_path(subject.ledger_url), "sandbox" if profile and profile.is_sandbox else "real")
+        place, stamp = ledger_place(subject.ledger_url), "sandbox" if profile and profile.is_sandbox else "real"
+        return _read(place, stamp) if isinstance(place, Path) else _ask_server(place, stamp)
     except Exception as error:
         return _Book(_failed("ledger", error))
 
@@ -249,8 +250,22 @@ def _read(path: Path, stamp: str) -> _Book:
     if schema < SCHEMA_REVISION:
         message = f"{path} has schema {schema}: the next command that uses it backs it up and brings it to"
         return _Book(Check("ledger", "note", f"{message} {SCHEMA_REVISION}.", "Run `ftjobs status`."))
-    ledger = Ledger(path, stamp=stamp)
-    check = Check("ledger", "ok", f"{path} opens: a {stamp} ledger with schema {schema}.")
+    return _opened(path, stamp, schema)
+
+
+def _ask_server(server: Server, stamp: str) -> _Book:
+    """Return what a server's ledger holds; opening it neither makes nor migrates, but it would stamp."""
+    from ftjobs.ledger.postgres import server_schema_and_stamp
+
+    schema, found_stamp = server_schema_and_stamp(server)
+    if schema == SCHEMA_REVISION and found_stamp is None:
+        return _Book(Check("ledger", "ok", f"{server} is empty: the first command to use it stamps it {stamp}."))
+    return _opened(server, stamp, schema)
+
+
+def _opened(place: Place, stamp: str, schema: str | None) -> _Book:
+    ledger = Ledger(place, stamp=stamp)
+    check = Check("ledger", "ok", f"{place} opens: a {stamp} ledger with schema {schema}.")
     return _Book(check, ledger.trails(), ledger.unsettled())
 
 
