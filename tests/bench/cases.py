@@ -14,6 +14,7 @@ from tests.bench.measure import Command, Series, alternating, peak_bytes
 from tests.bench.sync import sync
 from tests.bench.text import ChatText
 from tests.bench.vocabulary import write_vocabulary
+from tests.bench.writers import writers
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "gpt-4o-mini"
@@ -188,6 +189,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "estimate": Bench.estimate,
     "floors": Bench.floors,
     "sync": sync,
+    "writers": writers,
 }
 
 
