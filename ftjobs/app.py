@@ -15,7 +15,7 @@ import platformdirs
 from ftjobs import logs
 from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
-from ftjobs.errors import ConfigError, LedgerError
+from ftjobs.errors import ConfigError, FtjobsError
 from ftjobs.keys import Secret, admin_key, api_key
 from ftjobs.provider.profiles import Profile, choose_profile, require_profile_name
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ftjobs.jobs.submission import Submission
     from ftjobs.ledger.budget import Limit
     from ftjobs.ledger.history import Past
+    from ftjobs.ledger.place import Place
     from ftjobs.ledger.store import Ledger
     from ftjobs.pricing.prices import PriceBook
     from ftjobs.provider.api import Api
@@ -82,15 +83,25 @@ class App:
         folder = self.sandbox_dir if self.profile.is_sandbox else self._data_dir
         return f"sqlite:///{folder / 'ledger.sqlite3'}"
 
+    @property
+    def ledger_place(self) -> Place:
+        """Where the ledger in use lives; from now on its password is masked."""
+        from ftjobs.ledger.place import ledger_place
+
+        return ledger_place(self.ledger_url)
+
+    @property
+    def stamp(self) -> Literal["real", "sandbox"]:
+        """Whose money this command's is."""
+        return "sandbox" if self.profile.is_sandbox else "real"
+
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, made where there is none, with its orphans taken in."""
+        """The ledger, a file made where there is none, with its orphans taken in."""
         from ftjobs.ledger.orphans import take_in_orphans
-        from ftjobs.ledger.place import ledger_path
         from ftjobs.ledger.store import Ledger
 
-        stamp = "sandbox" if self.profile.is_sandbox else "real"
-        ledger = Ledger(ledger_path(self.ledger_url), stamp=stamp)
+        ledger = Ledger(self.ledger_place, stamp=self.stamp)
         take_in_orphans(
             ledger,
             now=self.ambient.now(),
@@ -102,10 +113,9 @@ class App:
 
     @property
     def has_ledger(self) -> bool:
-        """True where a ledger is there already: looking makes none."""
-        from ftjobs.ledger.place import ledger_path
-
-        return ledger_path(self.ledger_url).exists()
+        """True where a ledger is there already: looking makes none, and a server's was made by somebody."""
+        place = self.ledger_place
+        return not isinstance(place, Path) or place.exists()
 
     @cached_property
     def past(self) -> Past:
@@ -114,11 +124,13 @@ class App:
 
         from ftjobs.ledger.glance import last_trails
         from ftjobs.ledger.history import Past
-        from ftjobs.ledger.place import ledger_path
 
+        place = self.ledger_place
         try:
-            return Past.of(last_trails(ledger_path(self.ledger_url)) if self.has_ledger else ())
-        except (Error, OSError, ValueError, TypeError, KeyError, LedgerError) as error:
+            if not isinstance(place, Path):
+                return Past.of(self.ledger.history())
+            return Past.of(last_trails(place) if place.exists() else ())
+        except (Error, OSError, ValueError, TypeError, KeyError, FtjobsError) as error:
             log.info("past.unknown", reason=str(error))
             return Past()
 
@@ -245,7 +257,6 @@ class App:
         unsettled = self.ledger.to_sync(submission_ids)
         if not unsettled:
             return
-        from ftjobs.errors import FtjobsError
         from ftjobs.workflows.sync import sync
 
         failures: list[FtjobsError] = []

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import Databases, serve
+
 ROOT = Path(__file__).resolve().parent.parent
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -153,6 +155,13 @@ class Service:
 
 
 CREATE = "POST /v1/fine_tuning/jobs"
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """A PostgreSQL server of this test process, started when first asked for."""
+    with serve() as found:
+        yield found
 
 
 @pytest.fixture

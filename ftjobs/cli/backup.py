@@ -21,10 +21,18 @@ def backup(
 ) -> None:
     """Copy the ledger into a file of its own. Checked, private, and whole or not there at all."""
     from ftjobs.ledger.backup import back_up
+    from ftjobs.ledger.place import Server
     from ftjobs.reports.envelope import envelope
 
     app, given = open_app(ctx)
-    path = app.ledger.path
+    path = app.ledger.place
+    if isinstance(path, Server):
+        raise UsageError(
+            "not_a_file",
+            f"{path} is a server's: it is copied with its own tools.",
+            next_step="Use pg_dump, or `ftjobs ledger copy --to FILE`.",
+            ledger=str(path),
+        )
     stamp = app.ambient.now().strftime("%Y%m%dT%H%M%S")
     target = Path(file).absolute() if file else path.with_name(f"{path.name}.backup-{stamp}")
     try:

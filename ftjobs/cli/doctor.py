@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from platformdirs import user_config_path
 
 from ftjobs import logs
 from ftjobs.ambient import Ambient
-from ftjobs.cli.context import width
+from ftjobs.cli.context import open_app, width
 from ftjobs.cli.options import Globals, globals_of, print_json
 from ftjobs.errors import FtjobsError
 
@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 PROBLEM = 3
 
 
-def doctor(ctx: typer.Context) -> int:
+def doctor(
+    ctx: typer.Context,
+    *,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Make or migrate the tables of the ledger, and do nothing else.")
+    ] = False,
+) -> int:
     """Check settings, key, ledger, prices and shutdown dates. Exits 3 if there is a problem; changes nothing."""
     from ftjobs.reports.doctor import doctor_json, doctor_text
 
+    if migrate:
+        return _migrate(ctx)
     given = globals_of(ctx)
     found = _diagnosis(given)
     checks = [
@@ -45,6 +53,20 @@ def doctor(ctx: typer.Context) -> int:
         color = logs.use_color(sys.stdout)
         print(doctor_text(checks, found.shutdowns, found.closings, on=found.on, width=width(), color=color))
     return PROBLEM if found.has_problem else 0
+
+
+def _migrate(ctx: typer.Context) -> int:
+    from ftjobs.ledger.engine import SCHEMA_REVISION, migrate
+    from ftjobs.reports.upkeep import migrated_json, migrated_text
+
+    app, given = open_app(ctx)
+    before = migrate(app.ledger_place, stamp=app.stamp)
+    ledger = str(app.ledger_place)
+    if given.json:
+        print_json(migrated_json(ledger, before, SCHEMA_REVISION, sandbox=given.sandbox))
+    else:
+        print(migrated_text(ledger, before, SCHEMA_REVISION, stamp=app.stamp))
+    return 0
 
 
 def _diagnosis(given: Globals) -> Diagnosis:

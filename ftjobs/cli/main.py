@@ -38,30 +38,31 @@ VERBS: Final[dict[str, str]] = {
     "adjust": "ftjobs.cli.adjust:adjust",
     "tag": "ftjobs.cli.tag:tag",
     "reconcile": "ftjobs.cli.reconcile:reconcile",
+    "ledger copy": "ftjobs.cli.copy:copy",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",
 }
-"""Verb → `module:function`, or `module:app` for a Typer made with cls=Family; imported when asked for."""
+"""Verb, one word or two → `module:function`, or `module:app` for a Typer with cls=Family; imported when needed."""
 
 
 class Root(Family):
     """The `ftjobs` command; a verb's module is imported when its name is typed or the help lists it."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the verbs in the order of VERBS."""
-        return list(VERBS)
+        """Return the verbs in the order of VERBS; to somebody who types a word, those of one word."""
+        return [name for name in VERBS if " " not in name or not ctx.resilient_parsing]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that `args` start with, a verb of two words before that of its first."""
+        two_words = " ".join(args[:2])
+        return super().resolve_command(ctx, [two_words, *args[2:]] if two_words in VERBS else args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the verb's command, or None where there is none."""
         if cmd_name not in VERBS:
             return None
         return teach(_load(cmd_name)) if ctx.resilient_parsing else _load(cmd_name)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that `args` start with, also where its name is two words."""
-        two_words = " ".join(args[:2])
-        return super().resolve_command(ctx, [two_words, *args[2:]] if two_words in VERBS else args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -39,6 +39,12 @@ def back_up(path: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def copies_of(path: Path) -> list[Path]:
+    """Return the copies beside a ledger, the newest last."""
+    found = [*path.parent.glob(f"{path.name}.backup-*"), *path.parent.glob(f"{path.name}.before-*")]
+    return sorted((each for each in found if ".part" not in each.name), key=lambda each: each.stat().st_mtime)
+
+
 def _forget(unfinished: Path) -> None:
     unfinished.unlink(missing_ok=True)
     unfinished.with_name(f"{unfinished.name}-journal").unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""Opening a ledger: the file, its pragmas, its schema and its stamp."""
+"""Opening a ledger: its schema and its stamp; and for SQLite the file and its pragmas."""
 
 from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, inspect, select, text
@@ -14,7 +14,12 @@ from sqlalchemy.pool import NullPool
 from ftjobs.errors import ConfigError, LedgerError
 from ftjobs.failpoints import reach
 from ftjobs.ledger.backup import back_up, make_private
+from ftjobs.ledger.glance import schema_and_stamp
+from ftjobs.ledger.place import Place, Server
 from ftjobs.ledger.tables import stamps
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
 # up to date does not import alembic (half a second).
@@ -22,20 +27,43 @@ SCHEMA_REVISION = "0005"
 _BUSY_TIMEOUT_MS = 30_000
 
 
-def open_engine(path: Path, *, stamp: str) -> Engine:
-    """Return an engine on the ledger at `path`, made or migrated where needed, and stamped.
+def open_engine(place: Place, *, stamp: str) -> Engine:
+    """Return an engine on the ledger at `place`, a file made or migrated where needed, and stamped.
 
     LedgerError where it cannot be opened, is no ledger or bears another stamp; ConfigError where its schema is
-    newer than this program. An older schema is backed up beside the file, then migrated under a lock.
+    newer than this program. An older schema is backed up beside the file, then migrated under a lock; a server's
+    is left to `migrate`.
     """
+    if isinstance(place, Server):
+        from ftjobs.ledger.postgres import open_server
+
+        return open_server(place, stamp=stamp)
     try:
-        return _open(path, stamp)
+        return _open(place, stamp)
     except (OSError, exc.DBAPIError, sqlite3.Error) as error:
-        raise unusable(path, error) from None
+        raise unusable(place, error) from None
 
 
-def unusable(path: Path, error: Exception) -> LedgerError:
+def migrate(place: Place, *, stamp: str) -> str | None:
+    """The ledger has this program's schema, made where there is none; return the schema that it had before."""
+    if isinstance(place, Server):
+        from ftjobs.ledger.postgres import migrate_server
+
+        return migrate_server(place, stamp=stamp)
+    try:
+        found = schema_and_stamp(place, this_schema=SCHEMA_REVISION)[0] if place.is_file() else None
+    except sqlite3.Error as error:
+        raise unusable(place, error) from None
+    open_engine(place, stamp=stamp)
+    return found
+
+
+def unusable(path: Place, error: Exception) -> LedgerError:
     """Return the error that tells a person why the ledger at `path` cannot be used."""
+    if isinstance(path, Server):
+        from ftjobs.ledger.postgres import unusable_server
+
+        return unusable_server(path, error)
     cause = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
     if "malformed" in cause:
         return LedgerError(
@@ -88,11 +116,11 @@ def _open(path: Path, stamp: str) -> Engine:
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     with engine.connect() as connection:
-        revision = _revision(connection, path)
+        revision = revision_of(connection, path)
     event.listen(engine, "connect", _keep_journal)
     if revision != SCHEMA_REVISION:
         _migrate(engine, path)
-    _check_stamp(engine, path, stamp)
+    check_stamp(engine, path, stamp)
     return engine
 
 
@@ -121,7 +149,8 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _revision(connection: Connection, path: Path) -> str | None:
+def revision_of(connection: Connection, place: Place) -> str | None:
+    """Return the schema of a ledger, None where there are no tables at all; LedgerError for another's database."""
     tables = set(inspect(connection).get_table_names())
     if not tables:
         return None
@@ -129,23 +158,36 @@ def _revision(connection: Connection, path: Path) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     raise LedgerError(
         "not_a_ledger",
-        f"{path} is a SQLite database, but not a ledger.",
-        next_step="Name another file with --ledger.",
-        ledger=str(path),
+        f"{place} is a database, but not a ledger.",
+        next_step="Name another one with --ledger.",
+        ledger=str(place),
     )
 
 
-def _migrate(engine: Engine, path: Path) -> None:
+def upgrade(connection: Connection) -> None:
+    """The schema is this program's, once the transaction is committed."""
     from alembic import command
+
+    config = _alembic()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _alembic() -> Config:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(_migrations_folder()))
+    return config
+
+
+def _migrate(engine: Engine, path: Path) -> None:
+    from alembic.script import ScriptDirectory
+
     with FileLock(f"{path}.migrate.lock", mode=0o600, fallback_to_soft=False):
         with engine.connect() as connection:
-            revision = _revision(connection, path)
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            revision = revision_of(connection, path)
+        known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
         if revision is not None and revision not in known:
             raise ConfigError(
                 "schema_too_new",
@@ -158,8 +200,7 @@ def _migrate(engine: Engine, path: Path) -> None:
             _back_up(path, revision)
             reach("ledger.backed_up")
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
             reach("ledger.migrating")
         reach("ledger.migrated")
 
@@ -179,7 +220,8 @@ def _migrations_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "migrations"
 
 
-def _check_stamp(engine: Engine, path: Path, stamp: str) -> None:
+def check_stamp(engine: Engine, place: Place, stamp: str) -> None:
+    """The ledger bears the stamp, given now where it had none; LedgerError where it bears another."""
     with engine.connect() as connection:
         found = connection.execute(select(stamps.c.stamp)).scalar()
     if found is None:
@@ -191,7 +233,7 @@ def _check_stamp(engine: Engine, path: Path, stamp: str) -> None:
     if found != stamp:
         raise LedgerError(
             "other_stamp",
-            f"{path} is a {found} ledger and this command's money is {stamp}.",
+            f"{place} is a {found} ledger and this command's money is {stamp}.",
             next_step="Name another ledger with --ledger, or another profile with --profile.",
-            ledger=str(path),
+            ledger=str(place),
         )

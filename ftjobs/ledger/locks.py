@@ -1,19 +1,26 @@
-"""Kernel locks, one a submission or upload: they die with their process, so who gets one knows the owner gone."""
+"""Locks, one a submission or upload: they die with their process, so who gets one knows the owner gone.
+
+A file's are the kernel's, a server's are those of a session of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from ftjobs.ledger.engine import unusable
+from ftjobs.ledger.place import Place, Server
+
+if TYPE_CHECKING:
+    from ftjobs.ledger.postgres import AdvisoryLock
 
 
 @contextmanager
 def submission_lock(
-    ledger: Path, submission_id: str, *, on_wait: Callable[[], None] = lambda: None
+    ledger: Place, submission_id: str, *, on_wait: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Hold the submission's lock; `on_wait` is called once where another process has it and we follow."""
     lock = _lock(ledger, submission_id)
@@ -32,14 +39,14 @@ def submission_lock(
 
 
 @contextmanager
-def upload_lock(ledger: Path, sha256: str, *, on_wait: Callable[[], None]) -> Iterator[None]:
+def upload_lock(ledger: Place, sha256: str, *, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of whoever uploads these bytes in parts; `on_wait` is called once where another has it."""
     with submission_lock(ledger, f"upload-{sha256}", on_wait=on_wait):
         yield
 
 
 @contextmanager
-def submission_lock_if_free(ledger: Path, submission_id: str) -> Iterator[bool]:
+def submission_lock_if_free(ledger: Place, submission_id: str) -> Iterator[bool]:
     """Hold the submission's lock where nobody else does; the block is told whether it is held."""
     lock = _lock(ledger, submission_id)
     try:
@@ -55,7 +62,11 @@ def submission_lock_if_free(ledger: Path, submission_id: str) -> Iterator[bool]:
         lock.release()
 
 
-def _lock(ledger: Path, submission_id: str) -> FileLock:
+def _lock(ledger: Place, submission_id: str) -> FileLock | AdvisoryLock:
+    if isinstance(ledger, Server):
+        from ftjobs.ledger.postgres import AdvisoryLock
+
+        return AdvisoryLock(ledger, submission_id)
     folder = ledger.with_name(f"{ledger.name}.locks")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

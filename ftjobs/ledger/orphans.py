@@ -13,20 +13,23 @@ from filelock import FileLock
 from ftjobs.errors import LedgerError
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.ledger.engine import unusable
+from ftjobs.ledger.place import Place, own_files
 from ftjobs.ledger.store import Ledger
 from ftjobs.logs import get_logger
 
 log = get_logger(__name__)
 
 
-def orphans_path(ledger: Path) -> Path:
-    """Return the file that holds the orphans of a ledger."""
-    return ledger.with_name(f"{ledger.name}.orphans.jsonl")
+def orphans_path(ledger: Place) -> Path:
+    """Return the file that holds the orphans of a ledger, those of this machine where it is a server's."""
+    files = own_files(ledger)
+    return files.with_name(f"{files.name}.orphans.jsonl")
 
 
-def keep_orphan(ledger: Path, submission_id: str, job: Job) -> Path:
+def keep_orphan(ledger: Place, submission_id: str, job: Job) -> Path:
     """Write the job down, fsynced, where the next command finds it; OSError where even that fails."""
     path = orphans_path(ledger)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The newline before it keeps a line that was cut short from swallowing this one.
     line = "\n" + json.dumps({"submission_id": submission_id, "job": dict(job.raw)}) + "\n"
     with FileLock(f"{path}.lock", mode=0o600, fallback_to_soft=False):
@@ -36,7 +39,7 @@ def keep_orphan(ledger: Path, submission_id: str, job: Job) -> Path:
 
 def take_in_orphans(ledger: Ledger, *, now: datetime, on_taken: Callable[[str, Job], None]) -> None:
     """Record the orphans of this ledger; what cannot be (damaged, of another ledger) stays in the file."""
-    path = orphans_path(ledger.path)
+    path = orphans_path(ledger.place)
     if not path.exists():
         return
     try:
@@ -52,7 +55,7 @@ def take_in_orphans(ledger: Ledger, *, now: datetime, on_taken: Callable[[str, J
             else:
                 path.unlink(missing_ok=True)
     except OSError as error:
-        raise unusable(ledger.path, error) from None
+        raise unusable(own_files(ledger.place), error) from None
 
 
 def _write(path: Path, how: int, content: bytes) -> None:

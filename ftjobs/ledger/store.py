@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, text, update
 
@@ -26,6 +25,7 @@ from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.glance import HISTORY
 from ftjobs.ledger.history import unusual
+from ftjobs.ledger.place import Place
 from ftjobs.ledger.reconciliation import DayBill
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
@@ -48,14 +48,14 @@ class Recorded:
 
 
 class Ledger:
-    """The cost trail in one SQLite file.
+    """The cost trail in one SQLite file, or in a PostgreSQL database.
 
-    Every method raises LedgerError where the file cannot be read or written; writers wait for each other.
+    Every method raises LedgerError where it cannot be read or written; writers wait for each other.
     """
 
-    def __init__(self, path: Path, *, stamp: str) -> None:
-        self.path = path
-        self._engine: Engine = open_engine(path, stamp=stamp)
+    def __init__(self, place: Place, *, stamp: str) -> None:
+        self.place = place
+        self._engine: Engine = open_engine(place, stamp=stamp)
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
@@ -63,11 +63,13 @@ class Ledger:
             with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
                 yield connection
         except exc.DBAPIError as error:
-            raise unusable(self.path, error) from None
+            raise unusable(self.place, error) from None
 
     def integrity(self) -> str:
         """Return what the database says of its own integrity, "ok" where it is sound."""
         with self._transaction(writes=False) as connection:
+            if connection.dialect.name != "sqlite":
+                return "ok"  # a server checks its own pages, and is asked with its own tools
             return str(connection.execute(text("PRAGMA integrity_check(1)")).scalar_one())
 
     # Submissions

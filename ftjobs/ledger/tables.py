@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Dialect,
@@ -75,7 +74,8 @@ class DateText(TypeDecorator[date]):
 
 # A plain BigInteger breaks STRICT tables on SQLite (facts, section 7).
 Whole = BigInteger().with_variant(Integer, "sqlite")
-Flag = Boolean().with_variant(Integer, "sqlite")
+# A flag is 0 or 1 in every database, so that one statement means the same in all of them.
+Flag = Integer()
 
 metadata = MetaData(
     naming_convention={
@@ -109,7 +109,13 @@ submissions = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     CheckConstraint("state IN ('recorded','sending','uncertain','rejected','abandoned','created')", name="state"),
-    Index("uq_submissions_live_key", "key", unique=True, sqlite_where=text("holds_key = 1")),
+    Index(
+        "uq_submissions_live_key",
+        "key",
+        unique=True,
+        sqlite_where=text("holds_key = 1"),
+        postgresql_where=text("holds_key = 1"),
+    ),
     sqlite_strict=True,
 )
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, literal, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.changes import Earlier
@@ -35,8 +39,24 @@ def has_entry(
 
 def among(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that the column is one of these: one bound value, however many they are."""
-    each = func.json_each(json.dumps(list(values))).table_valued("value")
+    each = _TextsOf(literal(json.dumps(list(values)))).table_valued("value")
     return column.in_(select(each.c.value))
+
+
+class _TextsOf(FunctionElement[str]):
+    """The texts of a JSON list, one a row."""
+
+    inherit_cache = True
+
+
+@compiles(_TextsOf)
+def _for_sqlite(element: _TextsOf, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kwargs)})"
+
+
+@compiles(_TextsOf, "postgresql")
+def _for_postgresql(element: _TextsOf, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **kwargs)} AS json))"
 
 
 def has_job() -> ColumnElement[bool]:

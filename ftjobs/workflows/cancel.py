@@ -166,7 +166,7 @@ def abandon(submission_id: str, ledger: Ledger, *, now: datetime) -> Cancelled:
     UnavailableError where another process is at work on it, or has made a job of it meanwhile; UncertainError
     where a job may exist.
     """
-    with submission_lock_if_free(ledger.path, submission_id) as is_free:
+    with submission_lock_if_free(ledger.place, submission_id) as is_free:
         if not is_free:
             raise UnavailableError(
                 "submission_busy",

@@ -125,7 +125,7 @@ def _record_job(submission: Submission, job: Job, session: Session) -> None:
         session.ledger.attach(submission.id, job, now=session.now())
     except Exception as error:  # whatever it is, the id must not be lost
         try:
-            note = keep_orphan(session.ledger.path, submission.id, job)
+            note = keep_orphan(session.ledger.place, submission.id, job)
             kept = f"It is noted in {note}; the next command takes it in."
         except OSError:
             kept = "Write its id down; `ftjobs status` finds it once the ledger can be written again."

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from ftjobs.config import DEFAULT, SETTING_NAMES, Settings, field_of
 from ftjobs.errors import FtjobsError, RejectedError, UnavailableError, UsageError
 from ftjobs.keys import api_key
+from ftjobs.ledger.backup import copies_of
 from ftjobs.ledger.engine import SCHEMA_REVISION, unusable
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.glance import schema_and_stamp
-from ftjobs.ledger.place import ledger_path
+from ftjobs.ledger.place import Place, Server, ledger_place
 from ftjobs.ledger.store import Ledger
 from ftjobs.logs import register_secret
 from ftjobs.models.catalog import Catalog, load_catalog
@@ -227,7 +228,8 @@ def _key(profile: Profile | None, environ: Mapping[str, str]) -> Check:
 
 def _book(subject: Subject, profile: Profile | None) -> _Book:
     try:
-        return _read(ledger_path(subject.ledger_url), "sandbox" if profile and profile.is_sandbox else "real")
+        place, stamp = ledger_place(subject.ledger_url), "sandbox" if profile and profile.is_sandbox else "real"
+        return _read(place, stamp) if isinstance(place, Path) else _ask_server(place, stamp)
     except Exception as error:
         return _Book(_failed("ledger", error))
 
@@ -249,30 +251,31 @@ def _read(path: Path, stamp: str) -> _Book:
     if schema < SCHEMA_REVISION:
         message = f"{path} has schema {schema}: the next command that uses it backs it up and brings it to"
         return _Book(Check("ledger", "note", f"{message} {SCHEMA_REVISION}.", "Run `ftjobs status`."))
-    ledger = Ledger(path, stamp=stamp)
+    return _opened(path, stamp, schema)
+
+
+def _ask_server(server: Server, stamp: str) -> _Book:
+    """Return what a server's ledger holds; opening it neither makes nor migrates, but it would stamp."""
+    from ftjobs.ledger.postgres import server_schema_and_stamp
+
+    schema, found_stamp = server_schema_and_stamp(server)
+    if schema == SCHEMA_REVISION and found_stamp is None:
+        return _Book(Check("ledger", "ok", f"{server} is empty: the first command to use it stamps it {stamp}."))
+    return _opened(server, stamp, schema)
+
+
+def _opened(place: Place, stamp: str, schema: str | None) -> _Book:
+    ledger = Ledger(place, stamp=stamp)
+    copies = copies_of(place) if isinstance(place, Path) else []
+    newest = copies[-1].name if copies else None
     if (verdict := ledger.integrity()) != "ok":
-        message = f"{path} opens, but is damaged (the database says: {verdict})."
-        return _Book(Check("ledger", "problem", message, f"Keep the file, and {_way_back(path)}."))
-    message = f"{path} is sound: a {stamp} ledger with schema {schema}; {_newest_backup(path)}."
-    return _Book(Check("ledger", "ok", message), ledger.trails(), ledger.unsettled())
-
-
-def _backups(path: Path) -> list[Path]:
-    """Return the copies beside a ledger, the newest last."""
-    found = [*path.parent.glob(f"{path.name}.backup-*"), *path.parent.glob(f"{path.name}.before-*")]
-    return sorted((each for each in found if each.suffix != ".part"), key=lambda each: each.stat().st_mtime)
-
-
-def _newest_backup(path: Path) -> str:
-    found = _backups(path)
-    return (
-        f"its newest backup is {found[-1].name}" if found else "no backup lies beside it (`ftjobs ledger backup`)"
-    )
-
-
-def _way_back(path: Path) -> str:
-    found = _backups(path)
-    return f"copy {found[-1].name} to its place" if found else f"try: sqlite3 {path.name} .recover"
+        message = f"{place} opens, but is damaged (the database says: {verdict})."
+        way_back = f"copy {newest} to its place" if newest else "try the `.recover` of SQLite's own shell"
+        return _Book(Check("ledger", "problem", message, f"Keep the file, and {way_back}."))
+    message = f"{place} is sound: a {stamp} ledger with schema {schema}"
+    if isinstance(place, Path):
+        message += f"; its newest backup is {newest}" if newest else "; no backup lies beside it"
+    return _Book(Check("ledger", "ok", f"{message}."), ledger.trails(), ledger.unsettled())
 
 
 def _none_yet(path: Path) -> Check:

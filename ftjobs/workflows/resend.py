@@ -35,7 +35,7 @@ def resend(
     """
     hooks = hooks or Hooks()
     follow = partial(hooks.on_follow, submission_id)
-    with submission_lock(session.ledger.path, submission_id, on_wait=follow), naming(submission_id):
+    with submission_lock(session.ledger.place, submission_id, on_wait=follow), naming(submission_id):
         submission = session.ledger.get(submission_id)
         if submission.state == "created":
             return Submitted(submission, reused=True)

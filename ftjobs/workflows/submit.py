@@ -90,7 +90,7 @@ def submit(
             reach("submission.recorded")
         log.info("submission.recorded" if is_new else "submission.found", submission_id=holder.id)
         with (
-            submission_lock(ledger.path, holder.id, on_wait=partial(hooks.on_follow, holder.id)),
+            submission_lock(ledger.place, holder.id, on_wait=partial(hooks.on_follow, holder.id)),
             naming(holder.id),
         ):
             reach("submission.locked")

@@ -63,7 +63,7 @@ def _look_after(submission_id: str, session: Session) -> None:
 
     Not while a process holds the submission: it may be sending right now.
     """
-    with submission_lock_if_free(session.ledger.path, submission_id) as is_free:
+    with submission_lock_if_free(session.ledger.place, submission_id) as is_free:
         submission = session.ledger.get(submission_id)
         if is_free and submission.state in {"sending", "uncertain"}:
             try:

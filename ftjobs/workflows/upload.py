@@ -96,7 +96,7 @@ def _turn(source: Source, session: Session) -> AbstractContextManager[None]:
     def on_wait() -> None:
         log.warning("upload.waits", reason="another process uploads the same file")
 
-    return upload_lock(session.ledger.path, source.sha256, on_wait=on_wait)
+    return upload_lock(session.ledger.place, source.sha256, on_wait=on_wait)
 
 
 def _send(source: Source, session: Session, *, in_parts: bool, on_sent: Callable[[int, int], None]) -> RemoteFile:

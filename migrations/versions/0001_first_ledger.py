@@ -11,7 +11,6 @@ branch_labels = None
 depends_on = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-FLAG = sa.Boolean().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
@@ -25,7 +24,7 @@ def upgrade() -> None:
         "submissions",
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
-        sa.Column("holds_key", FLAG, nullable=False),
+        sa.Column("holds_key", sa.Integer, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("profile", sa.Text, nullable=False),
         sa.Column("account", sa.Text, nullable=False),
@@ -45,7 +44,12 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index(
-        "uq_submissions_live_key", "submissions", ["key"], unique=True, sqlite_where=sa.text("holds_key = 1")
+        "uq_submissions_live_key",
+        "submissions",
+        ["key"],
+        unique=True,
+        sqlite_where=sa.text("holds_key = 1"),
+        postgresql_where=sa.text("holds_key = 1"),
     )
     op.create_table(
         "jobs",
@@ -92,6 +96,18 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_entries_occurred_at", "entries", ["occurred_at"])
+    if op.get_bind().dialect.name == "postgresql":
+        # restrict_violation: what a driver calls an error of integrity, as SQLite's is one
+        op.execute(
+            "CREATE FUNCTION ftjobs_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'restrict_violation'; END $$"
+        )
+        for verb, each in (("UPDATE", "ROW"), ("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")):
+            op.execute(
+                f"CREATE TRIGGER entries_no_{verb.lower()} BEFORE {verb} ON entries "
+                f"FOR EACH {each} EXECUTE FUNCTION ftjobs_refuse('entries are append-only')"
+            )
+        return
     for verb in ("UPDATE", "DELETE"):
         op.execute(
             f"CREATE TRIGGER entries_no_{verb.lower()} BEFORE {verb} ON entries "

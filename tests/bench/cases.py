@@ -15,6 +15,7 @@ from tests.bench.reconcile import reconcile
 from tests.bench.sync import sync
 from tests.bench.text import ChatText
 from tests.bench.vocabulary import write_vocabulary
+from tests.bench.writers import writers
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "gpt-4o-mini"
@@ -190,6 +191,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "floors": Bench.floors,
     "sync": sync,
     "reconcile": reconcile,
+    "writers": writers,
 }
 
 

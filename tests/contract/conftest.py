@@ -1,4 +1,4 @@
-"""One contract for every database that a ledger can live in; today there is SQLite."""
+"""One contract for every database that a ledger can live in: SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,9 +22,11 @@ from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import State, Submission, new_id
 from ftjobs.ledger.engine import open_engine
 from ftjobs.ledger.entries import BillingPrice, Trail
+from ftjobs.ledger.place import Server, ledger_place
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.ranges import Range
+from tests.postgres import Databases
 
 NOW = datetime(2027, 6, 1, 12, tzinfo=UTC)
 MINI = "gpt-4o-mini-2024-07-18"
@@ -35,8 +37,13 @@ class Place(Protocol):
     """Where a ledger can be opened, again and again, also from other processes."""
 
     @property
-    def path(self) -> Path:
-        """What names the place to a child process, and to locks and orphans."""
+    def where(self) -> Path | Server:
+        """What names the place to the ledger, to locks and orphans."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """What names the place to a child process."""
         ...
 
     def open(self, stamp: str = "real") -> Ledger:
@@ -54,23 +61,70 @@ class SqlitePlace:
 
     path: Path
 
+    @property
+    def where(self) -> Path:
+        return self.path
+
+    @property
+    def url(self) -> str:
+        return str(self.path)
+
     def open(self, stamp: str = "real") -> Ledger:
         return Ledger(self.path, stamp=stamp)
 
     def sql(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        engine = open_engine(self.path, stamp="real")
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
-            result = connection.execute(text(statement), values)
-            return [tuple(row) for row in result] if result.returns_rows else []
+        return _run(self.path, statement, values)
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"sqlite": lambda folder: SqlitePlace(folder / "ledger.sqlite3")}
+@dataclass(frozen=True)
+class PostgresPlace:
+    """A database that was made for the test."""
+
+    url: str
+
+    @property
+    def where(self) -> Server:
+        found = ledger_place(self.url)
+        assert isinstance(found, Server)
+        return found
+
+    def open(self, stamp: str = "real") -> Ledger:
+        return Ledger(self.where, stamp=stamp)
+
+    def sql(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
+        return _run(self.where, statement, values)
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def _run(where: Path | Server, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    engine = open_engine(where, stamp="real")
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        result = connection.execute(text(statement), values)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def at(url: str) -> Place:
+    """Return the place that a process was told."""
+    return PostgresPlace(url) if "://" in url else SqlitePlace(Path(url))
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> SqlitePlace:
+    """A file that is not there yet."""
+    return SqlitePlace(tmp_path / "ledger.sqlite3")
+
+
+@pytest.fixture
+def postgresql(databases: Databases) -> Iterator[PostgresPlace]:
+    """A database with the tables of a ledger."""
+    with databases.fresh() as url:
+        yield PostgresPlace(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Place:
     """An empty place, once for every database."""
-    return PLACES[request.param](tmp_path)
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -219,15 +273,15 @@ def tell(value: object) -> None:
 
 @dataclass
 class Crew:
-    """Python processes that share a place with the test; each gets the place's path as sys.argv[1]."""
+    """Python processes that share a place with the test; each gets the place's URL as sys.argv[1]."""
 
-    path: Path
+    url: str
     _started: list[tuple[subprocess.Popen[str], threading.Timer]] = field(default_factory=list)
 
     def start(self, script: str, *args: object, under: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Start a process that runs `script` with this module's names in scope, `under` another command."""
         process = subprocess.Popen(
-            [*under, sys.executable, "-c", _PRELUDE + script, str(self.path), *map(str, args)],
+            [*under, sys.executable, "-c", _PRELUDE + script, self.url, *map(str, args)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -273,6 +327,6 @@ class Crew:
 @pytest.fixture
 def crew(place: Place) -> Iterator[Crew]:
     """Other processes at the same place."""
-    hired = Crew(place.path)
+    hired = Crew(place.url)
     yield hired
     hired.dismiss()

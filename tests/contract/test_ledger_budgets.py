@@ -102,7 +102,7 @@ from dataclasses import replace
 from ftjobs.errors import FtjobsError
 from ftjobs.ledger.budget import Limit
 from ftjobs.money import Usd
-ledger, answers = SqlitePlace(Path(sys.argv[1])).open(), []
+ledger, answers = at(sys.argv[1]).open(), []
 ready()
 for n in range(4):
     tags = {"team": "search"} if n % 2 else {}

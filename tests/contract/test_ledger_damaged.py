@@ -7,7 +7,7 @@ import pytest
 from ftjobs.errors import LedgerError
 from ftjobs.ledger.glance import last_trails
 from ftjobs.ledger.store import Ledger
-from tests.contract.conftest import Place, created
+from tests.contract.conftest import Place, SqlitePlace, created
 
 DEEP = "[" * 100_000
 DAMAGES = {
@@ -32,8 +32,9 @@ def test_a_damaged_row_is_an_error_of_the_ledger(ledger: Ledger, place: Place, d
             ask()
         assert (caught.value.code, caught.value.exit_code) == ("ledger_damaged", 12)
         assert mine.id in caught.value.message or "'x'" in caught.value.message
-    with pytest.raises((LedgerError, ValueError)):
-        last_trails(place.path)
+    if isinstance(place, SqlitePlace):
+        with pytest.raises((LedgerError, ValueError)):
+            last_trails(place.path)
 
 
 def test_a_quote_that_is_none_is_no_estimate(ledger: Ledger, place: Place) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -21,6 +22,7 @@ from tests.contract.conftest import (
     PRICE,
     Crew,
     Place,
+    SqlitePlace,
     a_job,
     a_submission,
     add_entry,
@@ -37,18 +39,38 @@ from tests.contract.conftest import (
     [
         "UPDATE entries SET amount_nano_usd = 0",
         "UPDATE entries SET source = source",
-        "UPDATE OR REPLACE entries SET seq = 1",
         "DELETE FROM entries",
         "DELETE FROM entries WHERE kind = 'estimate'",
-        "INSERT OR REPLACE INTO entries SELECT * FROM entries",
-        "REPLACE INTO entries SELECT * FROM entries",
-        f"INSERT OR REPLACE INTO entries ({ENTRY_COLUMNS}) SELECT {ENTRY_COLUMNS} FROM entries",
-        "INSERT INTO entries SELECT * FROM entries WHERE true ON CONFLICT DO UPDATE SET amount_nano_usd = 0",
+        "INSERT INTO entries SELECT * FROM entries WHERE true ON CONFLICT (id) DO UPDATE SET amount_nano_usd = 0",
         "DELETE FROM submissions",
         "DELETE FROM jobs",
     ],
 )
-def test_the_database_refuses_to_change_what_is_written(ledger: Ledger, place: Place, statement: str) -> None:
+def test_the_database_refuses_to_change_what_is_written(place: Place, statement: str) -> None:
+    refuses(place, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE OR REPLACE entries SET seq = 1",
+        "INSERT OR REPLACE INTO entries SELECT * FROM entries",
+        "REPLACE INTO entries SELECT * FROM entries",
+        f"INSERT OR REPLACE INTO entries ({ENTRY_COLUMNS}) SELECT {ENTRY_COLUMNS} FROM entries",
+        "INSERT INTO entries SELECT * FROM entries WHERE true ON CONFLICT DO UPDATE SET amount_nano_usd = 0",
+    ],
+)
+def test_sqlite_replaces_nothing_either(tmp_path: Path, statement: str) -> None:
+    refuses(SqlitePlace(tmp_path / "ledger.sqlite3"), statement)
+
+
+@pytest.mark.parametrize("tables", ["entries", "jobs", "submissions, entries, jobs, changes", "changes"])
+def test_postgresql_empties_no_table_either(postgresql: Place, tables: str) -> None:
+    refuses(postgresql, f"TRUNCATE {tables}")
+
+
+def refuses(place: Place, statement: str) -> None:
+    ledger = place.open()
     mine = created(ledger)
     before = place.sql("SELECT * FROM entries")
     with pytest.raises(DBAPIError, match=r"append-only|never deleted"):
@@ -75,7 +97,6 @@ def test_a_sequence_number_is_given_once_a_kind(ledger: Ledger, place: Place, ki
         {"id": "nobody"},
         {"amount": None},
         {"amount": "1.5"},
-        {"amount": 1.5},
         {"seq": None},
         {"at": None},
     ],
@@ -91,6 +112,14 @@ def test_an_entry_of_an_unknown_kind_submission_or_type_is_refused(
     with pytest.raises(DBAPIError):
         place.sql(f"INSERT {INSERT_ENTRY}", **(right | wrong))
     assert len(trail_of(ledger, mine).entries) == 1
+
+
+def test_sqlite_keeps_no_fraction_of_a_nano_dollar(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path / "ledger.sqlite3")
+    mine = created(place.open())
+    values = {"id": mine.id, "kind": "adjustment", "seq": 0, "amount": 1.5, "basis": "manual", "at": "2027"}
+    with pytest.raises(DBAPIError):
+        place.sql(f"INSERT {INSERT_ENTRY}", **values)
 
 
 # Settling
@@ -125,7 +154,7 @@ def test_processes_that_settle_at_once_bill_once(place: Place, crew: Crew) -> No
     mine = ended(place.open(), trained_tokens=1_000_000)
     told = crew.race(
         """
-ledger = SqlitePlace(Path(sys.argv[1])).open()
+ledger = at(sys.argv[1]).open()
 ready()
 tell([ledger.settle(trail.submission.id, PRICE, now=NOW) is not None for trail in ledger.trails()])
 """,
@@ -231,7 +260,7 @@ def test_a_process_that_is_killed_while_recording_leaves_nothing_or_all(
 import os, signal
 from sqlalchemy import Engine, event
 from ftjobs.money import Usd
-ledger, wanted, seen = SqlitePlace(Path(sys.argv[1])).open(), int(sys.argv[2]), []
+ledger, wanted, seen = at(sys.argv[1]).open(), int(sys.argv[2]), []
 prefixes = ["SELECT submissions.profile", "INSERT INTO submissions", "INSERT INTO entries"]
 
 @event.listens_for(Engine, "after_cursor_execute")
@@ -255,12 +284,12 @@ def test_readers_and_writers_in_many_processes_never_meet_a_locked_database(plac
     place.open()
     told = crew.race(
         """
-ledger, mine = SqlitePlace(Path(sys.argv[1])).open(), int(sys.argv[2])
+ledger, mine = at(sys.argv[1]).open(), int(sys.argv[2])
 ready()
 for n in range(6):
     done = ended(ledger, 100 * mine + n, trained_tokens=n)
     ledger.settle(done.id, PRICE, now=NOW)
-    SqlitePlace(Path(sys.argv[1])).open().trails_in(None)
+    at(sys.argv[1]).open().trails_in(None)
     ledger.unsettled()
 tell("done")
 """,

@@ -52,7 +52,7 @@ def test_only_one_process_can_commit_to_sending(place: Place, crew: Crew) -> Non
     told = crew.race(
         """
 from ftjobs.errors import LedgerError
-ledger = SqlitePlace(Path(sys.argv[1])).open()
+ledger = at(sys.argv[1]).open()
 ready()
 try:
     ledger.begin_sending(a_submission().id, "recorded", now=NOW)

@@ -152,7 +152,7 @@ def test_of_many_processes_with_one_key_one_records_and_all_answer_with_it(place
     place.open()
     told = crew.race(
         """
-ledger = SqlitePlace(Path(sys.argv[1])).open()
+ledger = at(sys.argv[1]).open()
 ready()
 recorded = ledger.record(a_submission(int(sys.argv[2]), key="ab" * 32))
 tell([recorded.is_new, recorded.submission.id])
@@ -216,7 +216,7 @@ def test_recording_at_once_never_exceeds_the_limit(place: Place, crew: Crew, wit
     if with_processes:
         told = crew.race(
             """
-ledger, answers = SqlitePlace(Path(sys.argv[1])).open(), []
+ledger, answers = at(sys.argv[1]).open(), []
 from ftjobs.errors import FtjobsError
 from ftjobs.ledger.budget import Limit
 from ftjobs.money import Usd

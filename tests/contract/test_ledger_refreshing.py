@@ -118,7 +118,7 @@ def test_processes_that_refresh_at_once_bill_once(ledger: Ledger, crew: Crew) ->
     found = several(ledger)
     told = crew.race(
         """
-ledger = Ledger(Path(sys.argv[1]), stamp="real")
+ledger = at(sys.argv[1]).open()
 ready()
 found = [
     a_job(1, "succeeded", trained_tokens=2_000_000), a_job(4, "cancelled", trained_tokens=1_000),
@@ -140,7 +140,7 @@ def test_a_process_that_is_killed_while_it_bills_leaves_nothing_of_the_batch(led
         """
 import os
 os.environ["FTJOBS_FAILPOINT"] = "bill.settling:kill"
-ledger = Ledger(Path(sys.argv[1]), stamp="real")
+ledger = at(sys.argv[1]).open()
 ledger.refresh([a_job(1, "succeeded", trained_tokens=5), a_job(2, "failed")], price_of=lambda _: PRICE, now=NOW)
 """
     )

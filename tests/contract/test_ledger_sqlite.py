@@ -17,14 +17,13 @@ from sqlalchemy import Engine, event
 from ftjobs.errors import ConfigError, FtjobsError, LedgerError
 from ftjobs.ledger import engine as engine_module
 from ftjobs.ledger.engine import SCHEMA_REVISION, open_engine
-from ftjobs.ledger.place import ledger_path
+from ftjobs.ledger.place import ledger_path, own_files
 from ftjobs.ledger.store import Ledger
 from tests.contract.conftest import (
     ENTRY_COLUMNS,
     NOW,
     PRICE,
     Crew,
-    Place,
     SqlitePlace,
     a_submission,
     created,
@@ -73,10 +72,10 @@ def test_a_new_ledger_and_its_folder_are_private(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("usual_umask")
 def test_the_journal_of_a_change_under_way_is_private_too(ledger: Ledger) -> None:
-    engine = open_engine(ledger.path, stamp="real")
+    engine = open_engine(own_files(ledger.place), stamp="real")
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         connection.exec_driver_sql("INSERT INTO files VALUES ('file-1', 'a', 'x', '2027')")
-        (journal,) = ledger.path.parent.glob("*-journal")
+        (journal,) = own_files(ledger.place).parent.glob("*-journal")
         assert mode(journal) == 0o600
 
 
@@ -188,16 +187,16 @@ def test_a_name_that_no_file_system_takes_is_an_error_for_people(tmp_path: Path)
 
 def test_a_damaged_ledger_is_an_error_for_people(ledger: Ledger) -> None:
     created(ledger)
-    content = ledger.path.read_bytes()
-    ledger.path.write_bytes(content[:100] + b"\xaa" * (len(content) - 100))
-    assert refusal(ledger.path).code == "ledger_damaged"
+    content = own_files(ledger.place).read_bytes()
+    own_files(ledger.place).write_bytes(content[:100] + b"\xaa" * (len(content) - 100))
+    assert refusal(own_files(ledger.place)).code == "ledger_damaged"
     with pytest.raises(LedgerError):
         ledger.trails()
 
 
 def test_a_ledger_that_vanishes_while_it_is_used_is_an_error_for_people(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "deep" / "ledger.sqlite3", stamp="real")
-    shutil.rmtree(ledger.path.parent)
+    shutil.rmtree(own_files(ledger.place).parent)
     with pytest.raises(LedgerError) as lost:
         ledger.record(a_submission())
     assert lost.value.exit_code == 12
@@ -216,7 +215,9 @@ def test_real_and_sandbox_money_never_share_a_ledger(tmp_path: Path, first: str,
     Ledger(path, stamp=first)
 
 
-def test_processes_that_open_a_new_ledger_at_once_make_one_schema_and_one_stamp(place: Place, crew: Crew) -> None:
+def test_processes_that_open_a_new_ledger_at_once_make_one_schema_and_one_stamp(
+    place: SqlitePlace, crew: Crew
+) -> None:
     told = crew.race(
         """
 from ftjobs.errors import FtjobsError
@@ -245,7 +246,7 @@ except FtjobsError as error:
 
 
 def test_every_connection_has_the_pragmas_that_keep_commits_and_triggers(ledger: Ledger) -> None:
-    engine = open_engine(ledger.path, stamp="real")
+    engine = open_engine(own_files(ledger.place), stamp="real")
     wanted = {
         "journal_mode": "delete",
         "synchronous": 3,
@@ -269,11 +270,11 @@ def somebody_writing(path: Path) -> Iterator[None]:
 
 def test_a_ledger_that_stays_locked_is_said_to_be_busy(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "_BUSY_TIMEOUT_MS", 30)
-    with somebody_writing(ledger.path):
+    with somebody_writing(own_files(ledger.place)):
         for attempt in (
             ledger.trails,
             lambda: ledger.record(a_submission()),
-            lambda: Ledger(ledger.path, stamp="real"),
+            lambda: Ledger(own_files(ledger.place), stamp="real"),
         ):
             with pytest.raises(LedgerError) as busy:
                 attempt()
@@ -377,7 +378,7 @@ def test_a_ledger_that_may_not_be_written_can_be_read_and_says_so(
         child = crew.start(
             """
 from ftjobs.errors import FtjobsError
-ledger = SqlitePlace(Path(sys.argv[1])).open()
+ledger = at(sys.argv[1]).open()
 found = [trail.submission.id for trail in ledger.trails()]
 try:
     ledger.record(a_submission(2))
@@ -403,7 +404,7 @@ def test_a_ledger_in_a_folder_that_may_not_be_written_cannot_be_made(place: Sqli
             """
 from ftjobs.errors import FtjobsError
 try:
-    SqlitePlace(Path(sys.argv[1])).open()
+    at(sys.argv[1]).open()
 except FtjobsError as error:
     tell([error.exit_code, error.code])
 """,
@@ -429,7 +430,7 @@ except FtjobsError as error:
 def test_no_other_program_changes_what_is_written_either(ledger: Ledger, statement: str) -> None:
     """A plain connection, as of a shell: foreign keys and recursive triggers are off."""
     created(ledger)
-    with closing(sqlite3.connect(ledger.path)) as connection:
+    with closing(sqlite3.connect(own_files(ledger.place))) as connection:
         before = connection.execute("SELECT * FROM entries").fetchall()
         with pytest.raises(sqlite3.IntegrityError, match=r"append-only|never deleted"):
             connection.execute(statement)

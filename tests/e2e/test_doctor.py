@@ -165,7 +165,7 @@ def change(path: Path, statement: str) -> None:
         ("UPDATE alembic_version SET version_num = '9999'", "problem", "has schema 9999, of a newer ftjobs"),
         ("UPDATE stamps SET stamp = 'sandbox'", "problem", "is a sandbox ledger"),
         ("DELETE FROM stamps", "ok", "is empty"),
-        ("DROP TABLE entries", "problem", "is a SQLite database, but not a ledger"),
+        ("DROP TABLE entries", "problem", "is a database, but not a ledger"),
     ],
 )
 def test_a_ledger_is_looked_at_and_left_alone(

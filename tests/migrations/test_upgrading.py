@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def crew(path: Path) -> Iterator[Crew]:
     """Other processes at the same ledger."""
-    hired = Crew(path)
+    hired = Crew(str(path))
     yield hired
     hired.dismiss()
 

@@ -6,6 +6,9 @@ from tests.mutants.mutant import Mutant
 
 _BACKUP = "ftjobs/ledger/backup.py"
 _ENGINE = "ftjobs/ledger/engine.py"
+_POSTGRES = "ftjobs/ledger/postgres.py"
+_POSTGRESQL = "tests/contract/test_ledger_postgresql.py"
+_COPYING = "tests/contract/test_ledger_copying.py"
 _ENTRIES = "tests/contract/test_ledger_entries.py"
 _ORPHANS = "tests/contract/test_ledger_orphans.py"
 _RECORDING = "tests/contract/test_ledger_recording.py"
@@ -88,7 +91,7 @@ DATABASE = (
         "ftjobs/ledger/locks.py",
         "    return FileLock(folder / submission_id, mode=0o600,",
         "    return FileLock(folder / submission_id, mode=0o644,",
-        ("tests/contract/test_ledger_locks.py::test_locks_are_private",),
+        ("tests/contract/test_ledger_locks.py::test_locks_beside_a_file_are_private",),
     ),
     Mutant(
         "readable-orphans",
@@ -166,6 +169,84 @@ DATABASE = (
             f"{_UPGRADE}::test_a_kill_in_the_middle_of_the_first_migration_leaves_a_ledger_that_opens",
             "tests/contract/test_ledger_entries.py::test_a_process_that_is_killed_while_recording_leaves_nothing_or_all",
         ),
+    ),
+    Mutant(
+        "postgresql-writers-together",
+        f"{_DATABASE}: PostgreSQL: writers wait for each other",
+        "the writers' lock",
+        _POSTGRES,
+        'f" SELECT pg_advisory_xact_lock({_WRITERS})"',
+        '" SELECT 1"',
+        (
+            f"{_RECORDING}::test_recording_at_once_never_exceeds_the_limit",
+            f"{_POSTGRESQL}::test_a_writer_waits_for_the_other_and_says_so_in_the_end",
+        ),
+    ),
+    Mutant(
+        "postgresql-snapshot-before-the-wait",
+        f"{_DATABASE}: PostgreSQL: a writer reads after it has waited",
+        "READ COMMITTED: its snapshot is as old as its wait",
+        _POSTGRES,
+        "READ COMMITTED READ WRITE",
+        "REPEATABLE READ READ WRITE",
+        (f"{_RECORDING}::test_recording_at_once_never_exceeds_the_limit",),
+    ),
+    Mutant(
+        "postgresql-reader-without-snapshot",
+        f"{_DATABASE}: PostgreSQL: a reader sees one moment",
+        "REPEATABLE READ",
+        _POSTGRES,
+        "REPEATABLE READ READ ONLY",
+        "READ COMMITTED READ ONLY",
+        (f"{_POSTGRESQL}::test_a_reader_sees_one_moment",),
+    ),
+    Mutant(
+        "postgresql-no-submission-lock",
+        f"{_DATABASE}: PostgreSQL: the lock of a submission is a session's",
+        "its name: everybody locks something else",
+        _POSTGRES,
+        "hashlib.sha256(name.encode())",
+        'hashlib.sha256(__import__("os").urandom(8))',
+        (
+            "tests/contract/test_ledger_locks.py::test_a_second_process_goes_on_when_the_first_is_done",
+            "tests/e2e/test_team_ledger.py::test_the_same_file_at_the_same_time_from_two_machines_makes_one_job",
+        ),
+    ),
+    Mutant(
+        "postgresql-migrated-by-opening",
+        f"{_DATABASE}: PostgreSQL: only a person migrates",
+        "the refusal",
+        _POSTGRES,
+        "            raise _other_schema(server, schema)\n        check_stamp(",
+        "            migrate_server(server, stamp=stamp)\n        check_stamp(",
+        (f"{_POSTGRESQL}::test_a_database_without_a_ledger_is_refused_and_left_as_it_is",),
+    ),
+    Mutant(
+        "postgresql-password-told",
+        "5 keys never enter: the password of a server",
+        "masking it in what the server says",
+        _POSTGRES,
+        "        cause = cause.replace(secret, MASK)\n    return redact(cause)",
+        "        cause = cause.replace(secret, secret)\n    return cause",
+        (f"{_POSTGRESQL}::test_what_the_server_repeats_of_a_password_is_masked",),
+    ),
+    Mutant(
+        "copy-not-compared",
+        f"{_DATABASE}: a copy is compared row by row",
+        "the comparison",
+        "ftjobs/ledger/copying.py",
+        "    if held != taken:",
+        "    if False:",
+        (f"{_COPYING}::test_a_copy_that_is_not_the_same_is_not_kept",),
+    ),
+    Mutant(
+        "copy-over-a-ledger",
+        f"{_DATABASE}: a copy goes into an empty ledger",
+        "looking whether the target is one",
+        "ftjobs/ledger/copying.py",
+        "    if any(new.execute(select(each).limit(1)).first() for each in tables):",
+        "    if False:",
+        (f"{_COPYING}::test_a_target_that_holds_anything_is_refused_and_left_as_it_is",),
     ),
     Mutant(
         "keys-in-logs",

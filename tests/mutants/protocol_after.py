@@ -78,7 +78,7 @@ AFTER = (
         "4.3 lock: `--resend` takes it too",
         "the lock around `--resend`",
         _RESEND,
-        "    with submission_lock(session.ledger.path, submission_id, on_wait=follow), naming(submission_id):",
+        "    with submission_lock(session.ledger.place, submission_id, on_wait=follow), naming(submission_id):",
         "    with naming(submission_id):",
         (f"{_PROTOCOL}::test_two_resends_at_once_create_one_job",),
     ),
@@ -227,8 +227,8 @@ AFTER = (
         f"{_ORPHAN}: the id is written to a file",
         "writing it",
         _CREATE_PY,
-        "            note = keep_orphan(session.ledger.path, submission.id, job)\n",
-        "            note = session.ledger.path\n",
+        "            note = keep_orphan(session.ledger.place, submission.id, job)\n",
+        "            note = session.ledger.place\n",
         (
             "tests/e2e/test_pay_once_recording.py"
             "::test_a_job_that_could_not_be_recorded_is_told_noted_and_taken_in_by_the_next_command",

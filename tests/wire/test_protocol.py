@@ -25,7 +25,7 @@ from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
 from ftjobs.keys import Secret
 from ftjobs.ledger.orphans import orphans_path, take_in_orphans
-from ftjobs.ledger.place import ledger_path
+from ftjobs.ledger.place import ledger_path, own_files
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import UsdPer1M
 from ftjobs.pricing.prices import load_prices
@@ -349,10 +349,10 @@ def test_whatever_stops_the_recording_the_job_is_kept_and_taken_in_later(
             user.submit(order)
     job_id = service.jobs()[0]["id"]
     assert job_id in caught.value.message
-    assert job_id in orphans_path(user.ledger.path).read_text()
+    assert job_id in orphans_path(user.ledger.place).read_text()
     take_in_orphans(user.ledger, now=datetime.now(UTC), on_taken=lambda _submission, _job: None)
     assert user.ledger.owner_of(job_id) == only(user.ledger).id
-    assert not orphans_path(user.ledger.path).exists()
+    assert not orphans_path(user.ledger.place).exists()
 
 
 def test_a_terminal_that_is_gone_does_not_end_the_create_call() -> None:
@@ -560,4 +560,4 @@ def test_a_whole_key_that_a_reply_repeats_is_not_kept(
     service.faults({"on": CREATE, "do": "status", "status": 401, "body": json.dumps(body)})
     with pytest.raises(RejectedError):
         mine.submit(order)
-    assert b"a-key-of-some-length" not in mine.ledger.path.read_bytes()
+    assert b"a-key-of-some-length" not in own_files(mine.ledger.place).read_bytes()
