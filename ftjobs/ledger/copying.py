@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, TableClause, colum
 from sqlalchemy import table as bare
 
 from ftjobs.errors import LedgerError, UsageError
-from ftjobs.failpoints import reach
 from ftjobs.ledger.engine import migrate, open_engine, unusable
 from ftjobs.ledger.month import report
 from ftjobs.ledger.place import Place, Server
@@ -32,11 +31,14 @@ class Copied:
     month_digest: str
 
 
-def copy_ledger(source: Place, target: Place, *, stamp: str) -> Copied:
+def copy_ledger(
+    source: Place, target: Place, *, stamp: str, on_table: Callable[[str], None] = lambda _name: None
+) -> Copied:
     """`target` holds what `source` does, compared row by row; a file is made, an empty database gets its tables.
 
     UsageError where the target is the source or holds anything. Nobody writes to the source meanwhile, and one
-    transaction on the target takes it all: what fails or is interrupted leaves nothing there.
+    transaction on the target takes it all: what fails or is interrupted leaves nothing there. `on_table` is told each
+    table that was taken.
     """
     if source == target:
         raise UsageError(
@@ -50,7 +52,7 @@ def copy_ledger(source: Place, target: Place, *, stamp: str) -> Copied:
     try:
         to_engine = _prepared(target, stamp)
         with _writing(from_engine, source) as old, _writing(to_engine, target) as new:
-            return _copy(old, new, target)
+            return _copy(old, new, target, on_table)
     except BaseException:
         if is_new and isinstance(target, Path):
             target.unlink(missing_ok=True)
@@ -75,7 +77,7 @@ def _writing(engine: Engine, place: Place) -> Iterator[Connection]:
         raise unusable(place, error) from None
 
 
-def _copy(old: Connection, new: Connection, target: Place) -> Copied:
+def _copy(old: Connection, new: Connection, target: Place, on_table: Callable[[str], None]) -> Copied:
     tables = [each for each in metadata.sorted_tables if each is not stamps]  # opening has stamped it
     if any(new.execute(select(each).limit(1)).first() for each in tables):
         raise UsageError(
@@ -87,7 +89,7 @@ def _copy(old: Connection, new: Connection, target: Place) -> Copied:
     for each in tables:
         for rows in _batches(old, each):
             new.execute(insert(_bare(each)), [dict(row) for row in rows])
-        reach("ledger.copying")
+        on_table(each.name)
     if isinstance(target, Server):
         from ftjobs.ledger.postgres import set_sequences
 
