@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.ranges import Range
@@ -48,11 +50,11 @@ class Quote:
     examples: int
 
     def __post_init__(self) -> None:
-        ranges = (self.dataset_tokens, self.epochs, self.estimated_tokens)
-        least = min(self.examples, self.usd_per_1m.nano, *(each.low for each in ranges))
-        high_cost = self.usd_per_1m.cost(self.estimated_tokens.high)
-        most = max(self.examples, self.usd_per_1m.nano, high_cost.nano, *(each.high for each in ranges))
-        if least < 0 or most > _LARGEST or self.usd_per_1m > _DEAREST:
+        dataset, epochs, estimated, rate = self.dataset_tokens, self.epochs, self.estimated_tokens, self.usd_per_1m
+        least = min(self.examples, rate.nano, dataset.low, epochs.low, estimated.low)
+        high_cost = rate.cost(estimated.high)
+        most = max(self.examples, rate.nano, high_cost.nano, dataset.high, epochs.high, estimated.high)
+        if least < 0 or most > _LARGEST or rate.nano > _DEAREST.nano:
             raise ValueError("a quote's numbers must be at least 0 and fit 63 bits, in a bill too")
         if not _LIST_NAME.fullmatch(self.price_list):
             raise ValueError(f"{self.price_list!r} is not the name of a price list")
@@ -82,7 +84,7 @@ class Quote:
         return _compact(row | {"source": source})
 
     @classmethod
-    def decode(cls, text: object) -> Quote | None:
+    def decode(cls, text: object, *, loads: Callable[[str], Any] = json.loads) -> Quote | None:
         """Return the quote that `encode` wrote, its source without unprintable characters.
 
         None for anything else; never raises, since anybody with the account's key can write metadata.
@@ -90,7 +92,7 @@ class Quote:
         if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
             return None
         try:
-            row = json.loads(text)
+            row = loads(text)
             if _int(row["v"]) != _VERSION:
                 return None
             return cls(
