@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple
 
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.ranges import Range
@@ -28,6 +28,14 @@ _VERSION = 1
 _LARGEST = 2**63 - 1  # what an integer of the ledger holds: a stranger's metadata must not overflow it
 # As dear as a price may be at all: times the tokens of any job it still fits the ledger.
 _DEAREST = UsdPer1M.parse("10000")
+# As `encode` writes it, with a source that needs no escapes and numbers that fit.
+_BOUNDS = r"\[(N),(N),(N)\]".replace("N", "0|[1-9][0-9]{0,17}")
+_AS_WRITTEN = re.compile(
+    r'\{"v":1,"examples":(0|[1-9][0-9]{0,17})'
+    rf',"dataset_tokens":{_BOUNDS},"epochs":{_BOUNDS},"estimated_tokens":{_BOUNDS}'
+    r',"usd_per_1m":"([^"\\]*)","list":"([^"\\]*)","from":(null|"[^"\\]*"),"on":"([^"\\]*)"'
+    r',"source":"[ !#-\[\]-~]*"\}'
+)
 _LIST_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -84,7 +92,7 @@ class Quote:
         return _compact(row | {"source": source})
 
     @classmethod
-    def decode(cls, text: object, *, loads: Callable[[str], Any] = json.loads) -> Quote | None:
+    def decode(cls, text: object) -> Quote | None:
         """Return the quote that `encode` wrote, its source without unprintable characters.
 
         None for anything else; never raises, since anybody with the account's key can write metadata.
@@ -92,7 +100,7 @@ class Quote:
         if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
             return None
         try:
-            row = loads(text)
+            row = json.loads(text)
             if _int(row["v"]) != _VERSION:
                 return None
             return cls(
@@ -108,6 +116,56 @@ class Quote:
             )
         except (KeyError, TypeError, ValueError, RecursionError):
             return None
+
+
+class Bounds(NamedTuple):
+    """The numbers of a `Range`."""
+
+    low: int
+    expected: int
+    high: int
+
+
+class QuoteGlance(NamedTuple):
+    """As much of a `Quote` as a list shows, each field as there."""
+
+    examples: int
+    dataset_tokens: Bounds
+    epochs: Bounds
+    estimated_tokens: Bounds
+
+
+def glance_at_quote(text: str) -> QuoteGlance | Quote | None:
+    """Return what a list shows of the quote that `decode` would return, None where it would."""
+    written = _AS_WRITTEN.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
+    if written is None:
+        return Quote.decode(text)
+    *numbers, price, price_list, first, on = written.groups()
+    examples, *bounds = map(int, numbers)
+    dataset, epochs, estimated = Bounds(*bounds[:3]), Bounds(*bounds[3:6]), Bounds(*bounds[6:])
+    most = _most_tokens(price, price_list, first, on)
+    if (
+        most is None
+        or estimated.high > most
+        or not all(b.low <= b.expected <= b.high for b in (dataset, epochs, estimated))
+    ):
+        return Quote.decode(text)
+    return QuoteGlance(examples, dataset, epochs, estimated)
+
+
+@lru_cache(1024)
+def _most_tokens(price: str, price_list: str, first: str, on: str) -> int | None:
+    """Return up to how many tokens a quote of this price may have for certain, None where `decode` must look."""
+    try:
+        nano = UsdPer1M.parse(price).nano
+        date.fromisoformat(on)
+        if first != "null":
+            date.fromisoformat(first.strip('"'))
+    except ValueError:
+        return None
+    if nano > _DEAREST.nano or not _LIST_NAME.fullmatch(price_list):
+        return None
+    return _LARGEST // max(nano, 1)
 
 
 def _compact(value: object) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from ftjobs.jobs.job import Job, JobGlance
-from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.quote import Quote, QuoteGlance
 from ftjobs.jobs.spec import JobSpec, SpecGlance, derive_seed
 
 # recorded → sending → created | uncertain | rejected; recorded → abandoned; uncertain → sending | created.
@@ -90,7 +90,7 @@ class SubmissionGlance(NamedTuple):
     account: str
     recorded_at: datetime
     spec: SpecGlance | None
-    quote: Quote | None
+    quote: QuoteGlance | Quote | None
     tags: Mapping[str, str]
     error_code: str | None
     error_message: str | None

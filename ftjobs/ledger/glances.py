@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Text, type_coerce
 
 from ftjobs.jobs.job import glance_at_job
-from ftjobs.jobs.quote import Quote
+from ftjobs.jobs.quote import glance_at_quote
 from ftjobs.jobs.spec import glance_at_spec
 from ftjobs.jobs.submission import SubmissionGlance, epochs_of, status_of
 from ftjobs.ledger.entries import Posting
@@ -83,7 +83,7 @@ def _glance_of(row: Sequence[Any], loads: Callable[[str], Any]) -> SubmissionGla
         account,
         instant_of(recorded_at),
         asked,
-        Quote.decode(quote, loads=loads) if quote else None,
+        glance_at_quote(quote) if quote else None,
         tags_of(loads(tags)),
         error_code,
         error_message,

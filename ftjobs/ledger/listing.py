@@ -130,13 +130,13 @@ class Listing:
         if self._earlier is not None:
             return {each.id: self._earlier.of(each) for each in select_submissions(self._connection, wanted)}
         query = select(*GLANCED).select_from(submissions.outerjoin(jobs)).where(wanted)
-        return {row[0]: glance_of(row, loads) for row in self._connection.execute(query)}
+        return {row[0]: glance_of(row, loads) for row in self._connection.execute(query).all()}
 
     def _postings(self, ids: Sequence[str]) -> dict[str, list[Posting]]:
         query = select(*POSTED).where(among(entries.c.submission_id, ids)).order_by(entries.c.id)
         if self.as_of is not None:
             query = query.where(entries.c.recorded_at <= self.as_of)
         written: dict[str, list[Posting]] = {each: [] for each in ids}
-        for row in self._connection.execute(query):
+        for row in self._connection.execute(query).all():
             written[row[0]].append(posting_of(row))
         return written

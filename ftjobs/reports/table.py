@@ -58,7 +58,7 @@ class Rows:
         """Keep a row."""
         cells = [clean(cell) for cell in row]
         for nth, cell in enumerate(cells):
-            size = cell_len(cell)
+            size = _size(cell)
             self._sizes[nth] = max(self._sizes[nth], size)
             if size > self._cut_sizes[nth]:
                 self._cut_sizes[nth] = cell_len(_cut(cell))
@@ -95,7 +95,13 @@ def _cut(text: str) -> str:
 
 
 def _padded(text: str, size: int, *, right: bool) -> str:
+    if text.isascii():
+        return text.rjust(size) if right else text.ljust(size)
     return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
+
+
+def _size(clean_text: str) -> int:
+    return len(clean_text) if clean_text.isascii() else cell_len(clean_text)
 
 
 def bar(value: int, most: int, width: int) -> str:
