@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.ledger import ledger
 from tests.bench.measure import Command, Series, alternating, peak_bytes
 from tests.bench.sync import sync
 from tests.bench.text import ChatText
@@ -188,6 +189,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "estimate": Bench.estimate,
     "floors": Bench.floors,
     "sync": sync,
+    "ledger": ledger,
 }
 
 
