@@ -30,7 +30,8 @@ class Spool:
 
     def write(self, parts: Iterable[str]) -> None:
         """Take the parts of a text."""
-        self._file.writelines(parts)
+        for part in parts:  # writelines would look at the size only after the last one
+            self._file.write(part)
 
     def parts(self) -> Iterator[str]:
         """Yield the text in parts of any size."""
