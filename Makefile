@@ -44,7 +44,7 @@ soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS
 mutants: $(READY) ## remove each protected step in turn and see tests go red
 	$(BIN)/python -m tests.mutants
 
-bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync, JOBS=1000; ONLY=reconcile; ONLY=writers; 0.7 GB of disk)
+bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync or ledger, JOBS=1000; ONLY=reconcile; ONLY=writers; 0.7 GB of disk)
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES)) $(if $(JOBS),--jobs $(JOBS))
 
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)

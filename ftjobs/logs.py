@@ -39,6 +39,8 @@ def clean(text: str) -> str:
 
     For everything that came from a file or the network, before a terminal sees it.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return _mended(_CONTROLS.sub("", _SPACES.sub(" ", text)))
 
 

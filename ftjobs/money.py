@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 NANO = 1_000_000_000
 TOKENS_PER_UNIT = 1_000_000
 
+_PRICES = 256  # as many as any price list has, several times
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
+@lru_cache(_PRICES)
 def _parse_nano(text: str) -> int:
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not an amount in USD like 12 or 0.125 (at most 9 decimals)")
     return int(Decimal(text) * NANO)
 
 
-def _plain(nano: int) -> str:
+def plain(nano: int) -> str:
+    """Return the exact decimal string of so many nano-dollars: 2 to 9 decimals, trailing zeros cut."""
     whole, fraction = divmod(abs(nano), NANO)
     decimals = f"{fraction:09d}".rstrip("0").ljust(2, "0")
     return f"{'-' if nano < 0 else ''}{whole}.{decimals}"
@@ -46,7 +50,7 @@ class Usd:
 
     def plain(self) -> str:
         """Return the exact decimal string: 2 to 9 decimals, trailing zeros cut ("3.00", "0.000003")."""
-        return _plain(self.nano)
+        return plain(self.nano)
 
     def display(self) -> str:
         """Return the amount for people: cents from a dollar up, else 4 decimals; "<$0.0001" below those."""
@@ -73,14 +77,19 @@ class UsdPer1M:
 
     def cost(self, tokens: int) -> Usd:
         """Return what `tokens` cost, rounded half-even once, to the nano-dollar."""
-        quotient, remainder = divmod(tokens * self.nano, TOKENS_PER_UNIT)
-        half = TOKENS_PER_UNIT // 2
-        rounds_up = remainder > half or (remainder == half and quotient % 2 == 1)
-        return Usd(quotient + int(rounds_up))
+        return Usd(rounded(tokens * self.nano, TOKENS_PER_UNIT))
 
     def plain(self) -> str:
         """Return the exact decimal string in USD per 1M tokens."""
-        return _plain(self.nano)
+        return plain(self.nano)
+
+
+def rounded(numerator: int, denominator: int) -> int:
+    """Return the quotient, rounded half-even once; the denominator is above 0."""
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    rounds_up = twice > denominator or (twice == denominator and quotient % 2 == 1)
+    return quotient + int(rounds_up)
 
 
 def total(amounts: list[Usd]) -> Usd:

@@ -102,7 +102,7 @@ def parse_duration(text: str) -> float:
 
 def iso(instant: datetime) -> str:
     """Return the ISO form in UTC with a Z, whole seconds ("2026-10-05T12:00:00Z")."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
 
 
 def from_unix(seconds: int) -> datetime:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ftjobs.cli.context import open_app, say, width
-from ftjobs.cli.options import print_json
+from ftjobs.cli.options import print_json_parts
+from ftjobs.cli.spool import Spool
 from ftjobs.errors import UsageError
 from ftjobs.periods import Period, month_of, parse_as_of, parse_period
+
+if TYPE_CHECKING:
+    from ftjobs.reports.month import Listed
 
 
 def ledger(
@@ -32,10 +37,7 @@ def ledger(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Show what was estimated and what was billed. Offline; says how many jobs are unsettled."""
-    from ftjobs.ledger.groups import grouped
-    from ftjobs.ledger.month import report
-    from ftjobs.reports.month import month_json, month_text
-    from ftjobs.reports.month_csv import groups_csv, jobs_csv
+    from ftjobs.reports.month import month_json_parts, month_lines
 
     app, given = open_app(ctx)
     now = app.ambient.now()
@@ -44,18 +46,31 @@ def ledger(
     _require_one_shape(by, csv=csv, json=given.json)
     if until is not None and until >= now:
         say("note: that time is not over, so the same command may print something else later", given)
-    trails = app.ledger.trails_in(chosen, as_of=until)
-    found = report(trails, chosen, as_of=until)
-    if csv:
-        sys.stdout.writelines(groups_csv(grouped(found, by), by) if by else jobs_csv(found))
-        return
     # Today's budgets and notes would make a reprint differ from its first print.
-    odd = app.ledger.unusual(trails) if until is None else {}
-    budgets = app.ledger.budgets(app.limits, month_of(now)) if until is None else []
-    if given.json:
-        print_json(month_json(found, by=by, budgets=budgets, unusual=odd, sandbox=given.sandbox))
-    else:
-        print(given.spelled(month_text(found, by=by, budgets=budgets, unusual=odd, width=width())))
+    budgets = app.ledger.budgets(app.limits, month_of(now)) if until is None and not csv else []
+    with Spool() as spool:
+        lines: Iterable[str] = ()
+        with app.ledger.listing(chosen, as_of=until) as found:
+            noted = found.noted() if until is None else None
+            if csv:
+                spool.write(_csv(found, by))
+            elif given.json:
+                spool.write(month_json_parts(found, noted, by=by, budgets=budgets, sandbox=given.sandbox))
+            else:
+                lines = month_lines(found, noted, by=by, budgets=budgets, width=width(), kept=spool)
+        if csv:
+            sys.stdout.writelines(spool.parts())
+        elif given.json:
+            print_json_parts(spool.parts)
+        else:
+            sys.stdout.writelines(f"{given.spelled(line)}\n" for line in lines)
+
+
+def _csv(found: Listed, by: str | None) -> Iterable[str]:
+    from ftjobs.ledger.groups import grouped
+    from ftjobs.reports.month_csv import groups_csv, jobs_csv
+
+    return groups_csv(grouped(found.lines, by), by) if by else jobs_csv(found.lines)
 
 
 def _period(text: str | None, *, app_month: Period | None, last: Period) -> Period | None:

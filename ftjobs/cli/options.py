@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from ftjobs import __version__
 from ftjobs.errors import UsageError, nearest
 from ftjobs.logs import scrub_text
-from ftjobs.reports.envelope import dumps
+from ftjobs.reports.envelope import dumps, in_ascii
 
 QUIET: Final = -1
 VERBOSE: Final = 1
@@ -69,6 +69,13 @@ def print_json(value: Mapping[str, object]) -> None:
     if not encodable(text, sys.stdout):
         text = dumps(value, ascii_only=True)
     print(text)
+
+
+def print_json_parts(parts: Callable[[], Iterable[str]]) -> None:
+    """The JSON text whose parts `parts()` yields, each time anew, is on stdout as `print_json` has it."""
+    fits = all(encodable(part, sys.stdout) for part in parts())
+    sys.stdout.writelines(part if fits else in_ascii(part) for part in parts())
+    print()
 
 
 def encodable(text: str, stream: Any) -> bool:

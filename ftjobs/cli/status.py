@@ -80,8 +80,9 @@ def hint(trails: Sequence[Trail], given: Globals, unusual: Unusual) -> None:
     from ftjobs.ledger.month import Line
     from ftjobs.reports.jobs import attention_note, unusual_lines
 
-    for note in unusual_lines([Line(trail) for trail in trails], unusual):
-        say(note, given)
+    for trail in trails:
+        for note in unusual_lines(Line(trail), unusual.get(trail.submission.id, ())):
+            say(note, given)
     for trail in trails:
         submission = trail.submission
         if text := attention_note(trail):

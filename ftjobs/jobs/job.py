@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftjobs.periods import from_unix
 
@@ -60,20 +60,56 @@ class Job:
         return self.status in FAILED_WORDS
 
 
+class JobGlance(NamedTuple):
+    """As much of a `Job` as a list shows, each field as there."""
+
+    id: str
+    status: str
+    model: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    fine_tuned_model: str | None
+    estimated_finish: datetime | None
+    n_epochs: int | None
+    error_code: str | None
+    error_message: str | None
+
+    @property
+    def ended(self) -> bool:
+        """True once the status is one of the known last words."""
+        return self.status in ENDED_WORDS
+
+    @property
+    def failed(self) -> bool:
+        """True for a job that ended without a model."""
+        return self.status in FAILED_WORDS
+
+
+def glance_at_job(raw: object) -> JobGlance:
+    """Return what a list shows of the job that `parse_job` would return; ValueError as there."""
+    job, job_id, status, created_at = _identified(raw)
+    error = _mapping(job.get("error"))
+    return JobGlance(
+        job_id,
+        status,
+        _text(job.get("model")),
+        created_at,
+        _instant(job.get("finished_at")),
+        _text(job.get("fine_tuned_model")),
+        _instant(job.get("estimated_finish")),
+        _epochs(job),
+        _text(error.get("code")),
+        _text(error.get("message")),
+    )
+
+
 def parse_job(raw: object) -> Job:
     """Return the job that a decoded API object describes; ValueError says why it describes none.
 
     Strict where belief costs money (object, id, status, created_at), lenient elsewhere: services leave out
     fields (source: API reference, the fine-tuning job object; Azure's create reply omits several).
     """
-    if not isinstance(raw, dict):
-        raise ValueError(f"expected a job object, got {type(raw).__name__}")
-    if raw.get("object") != "fine_tuning.job":
-        raise ValueError("the object is not a fine_tuning.job")
-    job_id, status = _text(raw.get("id")), _text(raw.get("status"))
-    created_at = _instant(raw.get("created_at"))
-    if not job_id or DAMAGED in job_id or not status or created_at is None:
-        raise ValueError("the job object lacks a usable id, a status or created_at")
+    raw, job_id, status, created_at = _identified(raw)
     error, metadata = _mapping(raw.get("error")), _mapping(raw.get("metadata"))
     return Job(
         id=job_id,
@@ -95,6 +131,19 @@ def parse_job(raw: object) -> Job:
         error_line=_whole(error.get("line")),
         result_files=_file_ids(raw.get("result_files")),
     )
+
+
+def _identified(raw: object) -> tuple[dict[str, Any], str, str, datetime]:
+    """Return the object with its id, its status and created_at."""
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected a job object, got {type(raw).__name__}")
+    if raw.get("object") != "fine_tuning.job":
+        raise ValueError("the object is not a fine_tuning.job")
+    job_id, status = _text(raw.get("id")), _text(raw.get("status"))
+    created_at = _instant(raw.get("created_at"))
+    if not job_id or DAMAGED in job_id or not status or created_at is None:
+        raise ValueError("the job object lacks a usable id, a status or created_at")
+    return raw, job_id, status, created_at
 
 
 def _file_ids(value: object) -> tuple[str, ...]:

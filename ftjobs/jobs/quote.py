@@ -17,6 +17,8 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.ranges import Range
@@ -26,6 +28,14 @@ _VERSION = 1
 _LARGEST = 2**63 - 1  # what an integer of the ledger holds: a stranger's metadata must not overflow it
 # As dear as a price may be at all: times the tokens of any job it still fits the ledger.
 _DEAREST = UsdPer1M.parse("10000")
+# As `encode` writes it, with a source that needs no escapes and numbers that fit.
+_BOUNDS = r"\[(N),(N),(N)\]".replace("N", "0|[1-9][0-9]{0,17}")
+_AS_WRITTEN = re.compile(
+    r'\{"v":1,"examples":(0|[1-9][0-9]{0,17})'
+    rf',"dataset_tokens":{_BOUNDS},"epochs":{_BOUNDS},"estimated_tokens":{_BOUNDS}'
+    r',"usd_per_1m":"([^"\\]*)","list":"([^"\\]*)","from":(null|"[^"\\]*"),"on":"([^"\\]*)"'
+    r',"source":"[ !#-\[\]-~]*"\}'
+)
 _LIST_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -48,11 +58,11 @@ class Quote:
     examples: int
 
     def __post_init__(self) -> None:
-        ranges = (self.dataset_tokens, self.epochs, self.estimated_tokens)
-        least = min(self.examples, self.usd_per_1m.nano, *(each.low for each in ranges))
-        high_cost = self.usd_per_1m.cost(self.estimated_tokens.high)
-        most = max(self.examples, self.usd_per_1m.nano, high_cost.nano, *(each.high for each in ranges))
-        if least < 0 or most > _LARGEST or self.usd_per_1m > _DEAREST:
+        dataset, epochs, estimated, rate = self.dataset_tokens, self.epochs, self.estimated_tokens, self.usd_per_1m
+        least = min(self.examples, rate.nano, dataset.low, epochs.low, estimated.low)
+        high_cost = rate.cost(estimated.high)
+        most = max(self.examples, rate.nano, high_cost.nano, dataset.high, epochs.high, estimated.high)
+        if least < 0 or most > _LARGEST or rate.nano > _DEAREST.nano:
             raise ValueError("a quote's numbers must be at least 0 and fit 63 bits, in a bill too")
         if not _LIST_NAME.fullmatch(self.price_list):
             raise ValueError(f"{self.price_list!r} is not the name of a price list")
@@ -106,6 +116,56 @@ class Quote:
             )
         except (KeyError, TypeError, ValueError, RecursionError):
             return None
+
+
+class Bounds(NamedTuple):
+    """The numbers of a `Range`."""
+
+    low: int
+    expected: int
+    high: int
+
+
+class QuoteGlance(NamedTuple):
+    """As much of a `Quote` as a list shows, each field as there."""
+
+    examples: int
+    dataset_tokens: Bounds
+    epochs: Bounds
+    estimated_tokens: Bounds
+
+
+def glance_at_quote(text: str) -> QuoteGlance | Quote | None:
+    """Return what a list shows of the quote that `decode` would return, None where it would."""
+    written = _AS_WRITTEN.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
+    if written is None:
+        return Quote.decode(text)
+    *numbers, price, price_list, first, on = written.groups()
+    examples, *bounds = map(int, numbers)
+    dataset, epochs, estimated = Bounds(*bounds[:3]), Bounds(*bounds[3:6]), Bounds(*bounds[6:])
+    most = _most_tokens(price, price_list, first, on)
+    if (
+        most is None
+        or estimated.high > most
+        or not all(b.low <= b.expected <= b.high for b in (dataset, epochs, estimated))
+    ):
+        return Quote.decode(text)
+    return QuoteGlance(examples, dataset, epochs, estimated)
+
+
+@lru_cache(1024)
+def _most_tokens(price: str, price_list: str, first: str, on: str) -> int | None:
+    """Return up to how many tokens a quote of this price may have for certain, None where `decode` must look."""
+    try:
+        nano = UsdPer1M.parse(price).nano
+        date.fromisoformat(on)
+        if first != "null":
+            date.fromisoformat(first.strip('"'))
+    except ValueError:
+        return None
+    if nano > _DEAREST.nano or not _LIST_NAME.fullmatch(price_list):
+        return None
+    return _LARGEST // max(nano, 1)
 
 
 def _compact(value: object) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import MISSING, asdict, dataclass
+from dataclasses import fields as dataclass_fields
+from typing import Any, Literal, NamedTuple
 
 MAX_EPOCHS = 50  # what the API reference allows
+_METHOD = "supervised"
 _NOT_CONTENT = frozenset({"requested_model", "training_bytes"})
 
 
@@ -26,7 +28,7 @@ class JobSpec:
     training_sha256: str
     training_bytes: int
     validation_sha256: str | None = None
-    method: str = "supervised"
+    method: str = _METHOD
     batch_size: int | None = None
     learning_rate_multiplier: float | None = None
     suffix: str | None = None
@@ -50,6 +52,25 @@ class JobSpec:
         """Return the spec that `to_json` wrote."""
         fields: dict[str, Any] = json.loads(text)
         return cls(**fields)
+
+
+class SpecGlance(NamedTuple):
+    """As much of a `JobSpec` as a list shows, each field as there."""
+
+    base_model: str
+    n_epochs: int | Literal["auto"]
+    method: str
+
+
+def glance_at_spec(fields: Any) -> SpecGlance:
+    """Return what a list shows of the spec of these decoded fields; TypeError where they are of no spec."""
+    if not isinstance(fields, dict) or not _NEEDED <= fields.keys() <= _KNOWN:
+        raise TypeError("a spec has the fields of JobSpec")
+    return SpecGlance(fields["base_model"], fields["n_epochs"], fields.get("method", _METHOD))
+
+
+_NEEDED = frozenset(each.name for each in dataclass_fields(JobSpec) if each.default is MISSING)
+_KNOWN = frozenset(each.name for each in dataclass_fields(JobSpec))
 
 
 def derive_seed(submission_id: str) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ftjobs.jobs.job import Job
-from ftjobs.jobs.quote import Quote
-from ftjobs.jobs.spec import JobSpec, derive_seed
+from ftjobs.jobs.job import Job, JobGlance
+from ftjobs.jobs.quote import Quote, QuoteGlance
+from ftjobs.jobs.spec import JobSpec, SpecGlance, derive_seed
 
 # recorded → sending → created | uncertain | rejected; recorded → abandoned; uncertain → sending | created.
 State = Literal["recorded", "sending", "uncertain", "rejected", "abandoned", "created"]
@@ -56,14 +56,12 @@ class Submission:
     @property
     def status(self) -> str:
         """The job's own word, ours until a job exists, and "missing" for one that the service lost under way."""
-        if self.is_missing:
-            return "missing"
-        return self.job.status if self.job else self.state
+        return status_of(self.state, self.job, self.missed)
 
     @property
     def is_missing(self) -> bool:
         """True where the service said again and again that it does not have a job whose end nobody saw."""
-        return self.job is not None and not self.job.ended and self.missed >= _MISSED_FOR_GOOD
+        return _is_missing(self.job, self.missed)
 
     @property
     def is_over(self) -> bool:
@@ -75,11 +73,44 @@ class Submission:
     @property
     def n_epochs(self) -> int | None:
         """The service's number of epochs, else the pinned one; None while the service decides."""
-        if self.job and self.job.n_epochs is not None:
-            return self.job.n_epochs
-        return self.spec.n_epochs if self.spec and isinstance(self.spec.n_epochs, int) else None
+        return epochs_of(self.spec, self.job)
 
     @property
     def seed(self) -> int:
         """The seed that this submission sends: the user's, else derived from the id."""
         return self.spec.seed if self.spec and self.spec.seed is not None else derive_seed(self.id)
+
+
+class SubmissionGlance(NamedTuple):
+    """As much of a `Submission` as a list shows, each as there, what it works out too; `job` is a glance at it."""
+
+    id: str
+    status: str
+    profile: str
+    account: str
+    recorded_at: datetime
+    spec: SpecGlance | None
+    quote: QuoteGlance | Quote | None
+    tags: Mapping[str, str]
+    error_code: str | None
+    error_message: str | None
+    job: JobGlance | None
+    n_epochs: int | None
+
+
+def status_of(state: State, job: Job | JobGlance | None, missed: int) -> str:
+    """Return a submission's status."""
+    if _is_missing(job, missed):
+        return "missing"
+    return job.status if job else state
+
+
+def epochs_of(spec: JobSpec | SpecGlance | None, job: Job | JobGlance | None) -> int | None:
+    """Return the service's number of epochs, else the pinned one; None while the service decides."""
+    if job and job.n_epochs is not None:
+        return job.n_epochs
+    return spec.n_epochs if spec and isinstance(spec.n_epochs, int) else None
+
+
+def _is_missing(job: Job | JobGlance | None, missed: int) -> bool:
+    return job is not None and missed >= _MISSED_FOR_GOOD and not job.ended

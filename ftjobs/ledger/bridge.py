@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from ftjobs.ledger.entries import Entry
-from ftjobs.money import Usd, total
+from ftjobs.ledger.entries import Posting
+from ftjobs.money import ZERO, Usd, UsdPer1M, rounded, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +31,35 @@ class Bridge:
 
 
 def bridge(
-    estimate: Entry, billed: Sequence[Entry], *, quoted_epochs: int | None, trained_epochs: int | None
+    estimate: Posting, billed: Sequence[Posting], *, quoted_epochs: int | None, trained_epochs: int | None
 ) -> Bridge:
     """Return the bridge from an estimate to the entries that answer it.
 
     `quoted_epochs` are those of the expected estimate, `trained_epochs` those of the job; None is unknown.
     """
-    by_tokens = [entry for entry in billed if entry.tokens is not None]
-    other = total([entry.amount for entry in billed if entry not in by_tokens])
-    rate = estimate.usd_per_1m
+    other = with_price = tokens = 0
+    by_tokens = False
+    for entry in billed:
+        if entry.tokens is None:
+            other += entry.nano
+        else:
+            by_tokens = True
+            tokens += entry.tokens
+            with_price += entry.nano
+    rate = estimate.nano_per_1m
     if not by_tokens or rate is None:
-        return Bridge(Usd(0), Usd(0), Usd(0), total([entry.amount for entry in billed]) - estimate.amount)
+        return Bridge(ZERO, ZERO, ZERO, Usd(other + with_price - estimate.nano))
     if not quoted_epochs or trained_epochs is None or estimate.tokens is None:
-        with_epochs, untold = estimate.amount, 1
+        with_epochs, untold = estimate.nano, 1
     else:
-        with_epochs, untold = rate.cost(round(Fraction(estimate.tokens * trained_epochs, quoted_epochs))), 0
-    with_count = rate.cost(sum(entry.tokens or 0 for entry in by_tokens))
-    with_price = total([entry.amount for entry in by_tokens])
+        counted = rounded(estimate.tokens * trained_epochs, quoted_epochs)
+        with_epochs, untold = UsdPer1M(rate).cost(counted).nano, 0
+    with_count = UsdPer1M(rate).cost(tokens).nano
     return Bridge(
-        epochs=with_epochs - estimate.amount,
-        token_count=with_count - with_epochs,
-        price=with_price - with_count,
-        other=other,
+        epochs=Usd(with_epochs - estimate.nano),
+        token_count=Usd(with_count - with_epochs),
+        price=Usd(with_price - with_count),
+        other=Usd(other),
         jobs_without_epochs=untold,
     )
 

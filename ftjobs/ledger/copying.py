@@ -37,8 +37,8 @@ def copy_ledger(
     """`target` holds what `source` does, compared row by row; a file is made, an empty database gets its tables.
 
     UsageError where the target is the source or holds anything. Nobody writes to the source meanwhile, and one
-    transaction on the target takes it all: what fails or is interrupted leaves nothing there. `on_table` is told each
-    table that was taken.
+    transaction on the target takes it all: what fails or is interrupted leaves nothing there. `on_table` is
+    told each table that was taken.
     """
     if source == target:
         raise UsageError(

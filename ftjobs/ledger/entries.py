@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.quote import Quote
@@ -42,6 +42,36 @@ class Entry:
     basis: str | None = None
     source: str = ""
     recorded_by: str | None = None
+
+
+class Posting(NamedTuple):
+    """As much of an `Entry` as a report reads, amounts in nano-dollars.
+
+    `high_nano` is the high bound of an estimate, None where it has no bounds.
+    """
+
+    kind: str
+    seq: int
+    tokens: int | None
+    nano: int
+    high_nano: int | None
+    nano_per_1m: int | None
+    basis: str | None
+    occurred_at: datetime
+
+
+def posting(entry: Entry) -> Posting:
+    """Return what a report reads of an entry."""
+    return Posting(
+        entry.kind,
+        entry.seq,
+        entry.tokens,
+        entry.amount.nano,
+        entry.spread.high.nano if entry.spread else None,
+        entry.usd_per_1m.nano if entry.usd_per_1m else None,
+        entry.basis,
+        entry.occurred_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

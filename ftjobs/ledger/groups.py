@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from ftjobs.ledger.month import Line, MonthReport, Totals, totals_of
+from ftjobs.ledger.month import Line, Sums, Totals
 from ftjobs.periods import Period
 
 NAMES = ("model", "tag", "day", "profile")
@@ -26,37 +26,57 @@ def is_grouping(by: str) -> bool:
     return by in NAMES or (by.startswith(_TAG) and len(by) > len(_TAG))
 
 
-def grouped(report: MonthReport, by: str) -> tuple[Group, ...]:
-    """Return the report's groups, by name, what has none last; ValueError unless `is_grouping`.
+def grouped(lines: Iterable[Line], by: str) -> tuple[Group, ...]:
+    """Return the groups of these lines as `Groups` does."""
+    groups = Groups(by)
+    for line in lines:
+        groups.add(line)
+    return groups.found()
+
+
+class Groups:
+    """The groups of the lines so far; ValueError unless `is_grouping`.
 
     A job is in one group, except by `tag`, where it is in one for each tag, and by `day`, where it is in one for
     each UTC day that billed it. What no day billed yet has no day.
     """
-    if not is_grouping(by):
-        raise ValueError(f"{by!r} is no grouping")
-    found: dict[str | None, list[Line]] = {}
-    for line in report.lines:
-        for name, part in _parts(line, by):
-            found.setdefault(name, []).append(part)
-    named = sorted(name for name in found if name is not None)
-    return tuple(Group(name, totals_of(found[name])) for name in (*named, *([None] if None in found else ())))
+
+    def __init__(self, by: str) -> None:
+        if not is_grouping(by):
+            raise ValueError(f"{by!r} is no grouping")
+        self.by = by
+        self._sums: dict[str | None, Sums] = {}
+
+    def add(self, line: Line) -> None:
+        """Count a line in."""
+        for name, part in _parts(line, self.by):
+            sums = self._sums.get(name)
+            if sums is None:
+                sums = self._sums[name] = Sums()
+            sums.add(part)
+
+    def found(self) -> tuple[Group, ...]:
+        """Return the groups by name, what has none last."""
+        named = sorted(name for name in self._sums if name is not None)
+        unnamed: list[None] = [None] if None in self._sums else []
+        return tuple(Group(name, self._sums[name].totals()) for name in (*named, *unnamed))
 
 
 def _parts(line: Line, by: str) -> Iterator[tuple[str | None, Line]]:
-    submission = line.submission
+    subject = line.subject
     match by:
         case "model":
             yield line.base_model, line
         case "profile":
-            yield submission.profile, line
+            yield subject.profile, line
         case "day":
             yield from _days(line)
         case "tag":
-            pairs: Sequence[str | None] = [f"{name}={value}" for name, value in sorted(submission.tags.items())]
+            pairs: Sequence[str | None] = [f"{name}={value}" for name, value in sorted(subject.tags.items())]
             for pair in pairs or [None]:
                 yield pair, line
         case _:
-            yield submission.tags.get(by.removeprefix(_TAG)), line
+            yield subject.tags.get(by.removeprefix(_TAG)), line
 
 
 def _days(line: Line) -> Iterator[tuple[str | None, Line]]:
@@ -65,4 +85,4 @@ def _days(line: Line) -> Iterator[tuple[str | None, Line]]:
         yield None, line
     for day in days:
         start = datetime.combine(day, time(), tzinfo=UTC)
-        yield day.isoformat(), Line(line.trail, Period(start, start + timedelta(days=1)))
+        yield day.isoformat(), line.within(Period(start, start + timedelta(days=1)))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ftjobs.ledger.entries import Trail
+from ftjobs.ledger.month import Line
 from ftjobs.money import NANO, Usd
 from ftjobs.pricing.calibration import LAST_JOBS, MIN_JOBS, Calibration, Landed, Shape, calibrate, times_text
 
@@ -15,6 +17,7 @@ FAR_ABOVE = 10
 SMALL_CHANGE = Usd(NANO)
 # A bill is unusual so far outside of the past's range, in millionths of its estimate, or by that range once more.
 _FAR_OUTSIDE_PPM = 50_000
+_BILLED_SIDE = frozenset({"billed", "adjustment"})
 
 
 @dataclass(slots=True)
@@ -23,6 +26,10 @@ class Past:
 
     estimates: deque[Usd] = field(default_factory=lambda: deque(maxlen=LAST_JOBS))
     landed: dict[Shape, deque[Landed]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=LAST_JOBS))
+    )
+    # `variance_ppm` of each that landed
+    _variances: dict[Shape, deque[int]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=LAST_JOBS))
     )
 
@@ -36,10 +43,24 @@ class Past:
 
     def add(self, trail: Trail) -> None:
         """Count a trail in; one that created nothing is no past."""
-        if trail.estimate is not None and not trail.voided:
-            self.estimates.append(trail.estimate.amount)
-        if (job := _landed(trail)) is not None:
+        self._add(_told(Line(trail)))
+
+    def notes(self, line: Line) -> tuple[str, ...]:
+        """Return what is unusual about a line against those before it, and count it in."""
+        told = _told(line)
+        said = (
+            None if told.estimate is None else self.unusual_estimate(told.estimate),
+            None if told.landed is None else self._unusual_landing(told.landed),
+        )
+        self._add(told)
+        return tuple(filter(None, said))
+
+    def _add(self, told: _Told) -> None:
+        if told.estimate is not None:
+            self.estimates.append(told.estimate)
+        if (job := told.landed) is not None:
             self.landed[job.shape].append(job)
+            self._variances[job.shape].append(job.variance_ppm)
 
     def calibration(self, shape: Shape) -> Calibration | None:
         """Return where the last jobs of this shape landed, None for too few of them."""
@@ -49,7 +70,7 @@ class Past:
         """Return the sentence about an estimate far above the median of the past, None for a usual one."""
         if len(self.estimates) < MIN_JOBS or expected < SMALL_CHANGE:
             return None
-        median = sorted(self.estimates)[len(self.estimates) // 2]
+        median = Usd(sorted([each.nano for each in self.estimates])[len(self.estimates) // 2])
         if expected.nano <= FAR_ABOVE * median.nano:
             return None
         return (
@@ -59,10 +80,13 @@ class Past:
 
     def unusual_bill(self, trail: Trail) -> str | None:
         """Return the sentence about a variance far outside of what the shape's past had, None for a usual one."""
-        mine = _landed(trail)
-        if mine is None or len(self.landed.get(mine.shape, ())) < MIN_JOBS:
+        mine = _told(Line(trail)).landed
+        return None if mine is None else self._unusual_landing(mine)
+
+    def _unusual_landing(self, mine: Landed) -> str | None:
+        earlier = self._variances.get(mine.shape, ())
+        if len(earlier) < MIN_JOBS:
             return None
-        earlier = [each.variance_ppm for each in self.landed[mine.shape]]
         low, high = min(earlier), max(earlier)
         distance = max(high - low, _FAR_OUTSIDE_PPM)
         if low - distance <= mine.variance_ppm <= high + distance:
@@ -73,38 +97,40 @@ class Past:
         )
 
 
-def shape_of(trail: Trail) -> Shape | None:
+def shape_of(subject: Trail | Line) -> Shape | None:
     """Return what the submission's tokens are counted like, None where its spec or its quote is not known."""
-    spec, quote = trail.submission.spec, trail.submission.quote
-    if spec is None or quote is None:
+    of = subject.submission if isinstance(subject, Trail) else subject.subject
+    if of.spec is None or of.quote is None:
         return None
-    return Shape.of(
-        quote.dataset_tokens, account=trail.submission.account, model=spec.base_model, method=spec.method
-    )
+    return Shape.of(of.quote.dataset_tokens, account=of.account, model=of.spec.base_model, method=of.spec.method)
 
 
 def unusual(trails: Iterable[Trail]) -> Mapping[str, tuple[str, ...]]:
     """Return what is unusual about a trail, by submission id, against those before it; from old to new."""
-    past, found = Past(), {}
-    for trail in trails:
-        estimate = None if trail.voided else trail.estimate
-        said = (
-            past.unusual_estimate(estimate.amount) if estimate else None,
-            past.unusual_bill(trail),
-        )
-        if notes := tuple(filter(None, said)):
-            found[trail.submission.id] = notes
-        past.add(trail)
-    return found
+    past = Past()
+    found = {trail.submission.id: past.notes(Line(trail)) for trail in trails}
+    return {submission_id: notes for submission_id, notes in found.items() if notes}
 
 
-def _landed(trail: Trail) -> Landed | None:
+class _Told(NamedTuple):
+    """What a line adds to the past: its estimate unless it was taken back, and where it landed."""
+
+    estimate: Usd | None
+    landed: Landed | None
+
+
+def _told(line: Line) -> _Told:
+    estimate = None if line.estimate is None or line.voided else Usd(line.estimate.nano)
+    return _Told(estimate, _landed(line))
+
+
+def _landed(line: Line) -> Landed | None:
     """Return where a job that succeeded landed, None where it did not, or where a number of it is unknown."""
-    shape, quote, job = shape_of(trail), trail.submission.quote, trail.submission.job
-    trained = [entry.tokens for entry in trail.billed_entries if entry.tokens is not None]
-    if shape is None or quote is None or job is None or job.failed or not trained:
+    quote, job = line.subject.quote, line.subject.job
+    if quote is None or job is None or job.failed:
         return None
-    counted, epochs = quote.dataset_tokens.expected, trail.submission.n_epochs
-    if not counted or not epochs or not quote.estimated_tokens.expected:
+    trained = [each.tokens for each in line.postings if each.kind in _BILLED_SIDE and each.tokens is not None]
+    shape, counted, epochs = shape_of(line), quote.dataset_tokens.expected, line.subject.n_epochs
+    if shape is None or not trained or not counted or not epochs or not quote.estimated_tokens.expected:
         return None
     return Landed(shape, counted * epochs, quote.estimated_tokens.expected, sum(trained))

@@ -13,9 +13,8 @@ from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from ftjobs.jobs.invoice import InvoiceLine, summed
 from ftjobs.ledger.reconciliation import DayBill
-from ftjobs.ledger.spending import BILLED_SIDE
 from ftjobs.ledger.tables import entries, invoices, jobs, reconciliations, submissions
-from ftjobs.ledger.trails import has_entry
+from ftjobs.ledger.trails import BILLED_SIDE, has_entry
 from ftjobs.ledger.unsettled import is_unsettled
 from ftjobs.money import ZERO, Usd
 from ftjobs.periods import Period, from_unix

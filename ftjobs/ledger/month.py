@@ -4,101 +4,167 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
-from ftjobs.jobs.submission import Submission
-from ftjobs.ledger.bridge import Bridge, bridge, summed
-from ftjobs.ledger.entries import Entry, Trail
-from ftjobs.money import Usd, total
+from ftjobs.jobs.submission import Submission, SubmissionGlance
+from ftjobs.ledger.bridge import Bridge, bridge
+from ftjobs.ledger.entries import Posting, Trail, posting
+from ftjobs.money import Usd, rounded
 from ftjobs.periods import Period, iso
 
+# submission_id, kind, seq, tokens, nano-dollars, nano-dollars per 1M, occurred_at, recorded_at
+Digested = tuple[str, str, int, int | None, int, int | None, datetime, datetime]
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
-@dataclass(frozen=True, slots=True)
+
 class Line:
-    """One job of a period, None for all time: its whole trail, seen as the period saw it."""
+    """One job of a period, None for all time: its whole trail, seen as the period saw it.
 
-    trail: Trail
-    period: Period | None = None
+    What it says of money is worked out once, in nano-dollars, whether it was made from a trail or from a glance.
+    """
+
+    __slots__ = (
+        "_trail",
+        "billed_basis",
+        "billed_in",
+        "billed_nano",
+        "commitment_nano",
+        "estimate",
+        "period",
+        "postings",
+        "settled",
+        "settled_estimate_nano",
+        "settled_since",
+        "subject",
+        "trained_tokens",
+        "variance_nano",
+        "voided",
+    )
+
+    def __init__(self, trail: Trail, period: Period | None = None) -> None:
+        self._read(trail.submission, [posting(entry) for entry in trail.entries], period)
+        self._trail: Trail | None = trail
+
+    @classmethod
+    def of(
+        cls, subject: Submission | SubmissionGlance, postings: Sequence[Posting], period: Period | None
+    ) -> Line:
+        """Return the line of a job whose trail nobody needs."""
+        line = cls.__new__(cls)
+        line._read(subject, postings, period)
+        line._trail = None
+        return line
+
+    def _read(
+        self, subject: Submission | SubmissionGlance, postings: Sequence[Posting], period: Period | None
+    ) -> None:
+        self.subject, self.postings, self.period = subject, postings, period
+        estimate: Posting | None = None
+        voided = settled = settled_since = answers = False
+        billed_in: list[Posting] = []
+        billed, tokens, basis = 0, None, None
+        for each in postings:
+            kind, occurred_at = each.kind, each.occurred_at
+            if kind == "estimate":
+                estimate = estimate or each
+                continue
+            settled_since = True
+            if period is None or occurred_at < period.end:
+                settled = True
+            if kind == "void":
+                voided = True
+            elif period is None or period.start <= occurred_at < period.end:
+                billed_in.append(each)
+                billed += each.nano
+                if each.tokens is not None:
+                    tokens = (tokens or 0) + each.tokens
+                basis = basis or each.basis or None
+                answers = answers or (kind == "billed" and each.seq == 0)
+        # The first estimate, None where the job was adopted without one; voided where it was taken back.
+        self.estimate, self.voided = estimate, voided
+        # Billed or voided before the period's end; and at any time.
+        self.settled, self.settled_since = settled, settled_since
+        # What was billed within the period, None for nothing known.
+        self.billed_in, self.billed_basis, self.trained_tokens = billed_in, basis, tokens
+        self.billed_nano = billed if billed_in else None
+        # The expected estimate that the bill of this period answers, and the bill's difference to it.
+        self.settled_estimate_nano = self.variance_nano = None
+        if answers and estimate is not None:
+            self.settled_estimate_nano = estimate.nano
+            self.variance_nano = billed - estimate.nano
+        high = 0 if estimate is None else estimate.nano if estimate.high_nano is None else estimate.high_nano
+        self.commitment_nano = 0 if settled else high
+
+    def within(self, period: Period) -> Line:
+        """Return the same job as another period saw it."""
+        return Line.of(self.subject, self.postings, period)
+
+    @property
+    def trail(self) -> Trail:
+        """The trail that the line was made from; only one that was."""
+        if self._trail is None:
+            raise ValueError("this line was made from a glance")
+        return self._trail
 
     @property
     def submission(self) -> Submission:
-        """The submission behind the line."""
+        """The submission behind a line that was made from a trail."""
         return self.trail.submission
 
     @property
     def base_model(self) -> str | None:
         """The snapshot that is priced, else the job's own word; None where nobody says."""
-        if self.submission.spec:
-            return self.submission.spec.base_model
-        return self.submission.job.model if self.submission.job else None
-
-    @property
-    def known(self) -> tuple[Entry, ...]:
-        """The entries that occurred before the period's end."""
-        return tuple(e for e in self.trail.entries if self.period is None or e.occurred_at < self.period.end)
-
-    @property
-    def billed_in(self) -> tuple[Entry, ...]:
-        """The bills and adjustments that fall into the period."""
-        return tuple(
-            entry for entry in self.trail.billed_entries if self.period is None or entry.occurred_at in self.period
-        )
+        if self.subject.spec:
+            return self.subject.spec.base_model
+        return self.subject.job.model if self.subject.job else None
 
     @property
     def billed(self) -> Usd | None:
         """What was billed within the period, None for nothing known."""
-        return total([entry.amount for entry in self.billed_in]) if self.billed_in else None
-
-    @property
-    def trained_tokens(self) -> int | None:
-        """The trained tokens billed within the period, None where none are known."""
-        known = [entry.tokens for entry in self.billed_in if entry.tokens is not None]
-        return sum(known) if known else None
+        return None if self.billed_nano is None else Usd(self.billed_nano)
 
     @property
     def settled_estimate(self) -> Usd | None:
         """The expected estimate that the bill of this period answers, None where it answers none."""
-        answers = any(entry.kind == "billed" and entry.seq == 0 for entry in self.billed_in)
-        return self.trail.estimate.amount if answers and self.trail.estimate else None
+        return None if self.settled_estimate_nano is None else Usd(self.settled_estimate_nano)
 
     @property
     def variance(self) -> Usd | None:
         """Billed minus expected estimate, None where one of them is unknown."""
-        if self.settled_estimate is None or self.billed is None:
+        return None if self.variance_nano is None else Usd(self.variance_nano)
+
+    @property
+    def variance_pct(self) -> str | None:
+        """The variance in percent of the estimate, None where one of them is unknown or the estimate is $0."""
+        if self.variance_nano is None or self.settled_estimate_nano is None:
             return None
-        return self.billed - self.settled_estimate
+        return _percent(self.variance_nano, self.settled_estimate_nano)
 
     @property
     def bridge(self) -> Bridge | None:
         """Why the variance is what it is, None where there is none."""
-        if self.variance is None or self.trail.estimate is None:
+        if self.variance_nano is None or self.estimate is None:
             return None
-        quote = self.submission.quote
+        quote = self.subject.quote
         return bridge(
-            self.trail.estimate,
+            self.estimate,
             self.billed_in,
             quoted_epochs=quote.epochs.expected if quote else None,
-            trained_epochs=self.submission.n_epochs,
+            trained_epochs=self.subject.n_epochs,
         )
-
-    @property
-    def settled(self) -> bool:
-        """True where it was billed or voided before the period's end."""
-        return any(entry.kind != "estimate" for entry in self.known)
 
     @property
     def commitment(self) -> Usd:
         """The high estimate that it held at the period's end; $0 once settled."""
-        return Usd(0) if self.settled else self.trail.high_estimate
+        return Usd(self.commitment_nano)
 
     @property
     def bill_is_unknown(self) -> bool:
         """True for a job that ended without a bill until today: its high estimate stays committed."""
-        job = self.submission.job
-        return not self.trail.settled and job is not None and job.ended
+        job = self.subject.job
+        return not self.settled_since and job is not None and job.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,56 +212,120 @@ class MonthReport:
 def report(trails: Sequence[Trail], period: Period | None, *, as_of: datetime | None = None) -> MonthReport:
     """Return the period's report from the trails that it lists, which are those of `as_of` where it is given."""
     lines = tuple(Line(trail, period) for trail in trails)
-    return MonthReport(period, lines, totals_of(lines), _digest(lines), as_of)
+    return MonthReport(period, lines, totals_of(lines), _digest(trails, period), as_of)
 
 
 def percent(part: Usd, whole: Usd) -> str | None:
     """Return part/whole in percent, rounded half-even to one decimal ("2.5", "-0.4"); None of nothing."""
-    if whole.nano == 0:
+    return _percent(part.nano, whole.nano)
+
+
+def _percent(part: int, whole: int) -> str | None:
+    if whole == 0:
         return None
-    tenths = round(Fraction(part.nano * 1000, whole.nano))
+    tenths = rounded(part * 1000 if whole > 0 else -part * 1000, abs(whole))
     sign = "-" if tenths < 0 else ""
     return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10}"
 
 
-def totals_of(lines: Sequence[Line]) -> Totals:
+class Sums:
+    """The totals of the lines so far."""
+
+    __slots__ = ("_billed", "_bridges", "_compared", "_counts", "_estimated")
+
+    def __init__(self) -> None:
+        self._counts = [0, 0, 0]  # jobs, unsettled ones, ones with an unknown bill
+        self._estimated = [0, 0, 0]  # tokens, cost, commitment
+        self._billed = [0, 0, 0]  # trained tokens, billed, lines with a bill
+        self._compared = [0, 0, 0]  # jobs, billed, settled estimate
+        self._bridges = [0, 0, 0, 0, 0]
+
+    def add(self, line: Line) -> None:
+        """Count a line in."""
+        counts, estimated, billed, compared = self._counts, self._estimated, self._billed, self._compared
+        counts[0] += 1
+        if not line.settled:
+            counts[1] += 1
+            counts[2] += line.bill_is_unknown
+            estimated[2] += line.commitment_nano
+        if line.estimate is not None:
+            estimated[0] += line.estimate.tokens or 0
+            estimated[1] += line.estimate.nano
+        if line.billed_nano is None:
+            return
+        billed[0] += line.trained_tokens or 0
+        billed[1] += line.billed_nano
+        billed[2] += 1
+        if line.settled_estimate_nano is not None:
+            compared[0] += 1
+            compared[1] += line.billed_nano
+            compared[2] += line.settled_estimate_nano
+            if found := line.bridge:
+                steps = self._bridges
+                steps[0] += found.epochs.nano
+                steps[1] += found.token_count.nano
+                steps[2] += found.price.nano
+                steps[3] += found.other.nano
+                steps[4] += found.jobs_without_epochs
+
+    @property
+    def bills(self) -> int:
+        """How many lines had anything billed."""
+        return self._billed[2]
+
+    def totals(self) -> Totals:
+        """Return the sums."""
+        jobs, billed, settled_estimate = self._compared
+        epochs, token_count, price, other, untold = self._bridges
+        return Totals(
+            jobs=self._counts[0],
+            unsettled_jobs=self._counts[1],
+            unknown_billed_jobs=self._counts[2],
+            estimated_tokens=self._estimated[0],
+            estimated_cost=Usd(self._estimated[1]),
+            trained_tokens=self._billed[0],
+            billed=Usd(self._billed[1]),
+            compared_billed=Usd(billed) if jobs else None,
+            settled_estimate=Usd(settled_estimate) if jobs else None,
+            variance=Usd(billed - settled_estimate) if jobs else None,
+            bridge=Bridge(Usd(epochs), Usd(token_count), Usd(price), Usd(other), untold) if jobs else None,
+            commitment=Usd(self._estimated[2]),
+        )
+
+
+def totals_of(lines: Iterable[Line]) -> Totals:
     """Return the sums over the lines."""
-    estimates = [line.trail.estimate for line in lines if line.trail.estimate]
-    compared = [line for line in lines if line.variance is not None]
-    return Totals(
-        jobs=len(lines),
-        unsettled_jobs=sum(not line.settled for line in lines),
-        unknown_billed_jobs=sum(line.bill_is_unknown for line in lines),
-        estimated_tokens=sum(entry.tokens or 0 for entry in estimates),
-        estimated_cost=total([entry.amount for entry in estimates]),
-        trained_tokens=sum(line.trained_tokens or 0 for line in lines),
-        billed=total([line.billed for line in lines if line.billed is not None]),
-        compared_billed=total([line.billed for line in compared if line.billed is not None]) if compared else None,
-        settled_estimate=total([line.settled_estimate for line in compared if line.settled_estimate is not None])
-        if compared
-        else None,
-        variance=total([line.variance for line in compared if line.variance is not None]) if compared else None,
-        bridge=summed([line.bridge for line in compared if line.bridge is not None]) if compared else None,
-        commitment=total([line.commitment for line in lines]),
-    )
+    sums = Sums()
+    for line in lines:
+        sums.add(line)
+    return sums.totals()
 
 
-def _digest(lines: Sequence[Line]) -> str:
-    entries = sorted(
-        (entry for line in lines for entry in line.known),
+def _digest(trails: Sequence[Trail], period: Period | None) -> str:
+    known = sorted(
+        (entry for trail in trails for entry in trail.entries if period is None or entry.occurred_at < period.end),
         key=lambda entry: (entry.recorded_at, entry.submission_id, entry.kind, entry.seq),
     )
-    rows = [
-        [
+    return digest_of(
+        (
             entry.submission_id,
             entry.kind,
             entry.seq,
             entry.tokens,
             entry.amount.nano,
             entry.usd_per_1m.nano if entry.usd_per_1m else None,
-            iso(entry.occurred_at),
-            iso(entry.recorded_at),
-        ]
-        for entry in entries
-    ]
-    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+            entry.occurred_at,
+            entry.recorded_at,
+        )
+        for entry in known
+    )
+
+
+def digest_of(entries: Iterable[Digested]) -> str:
+    """Return SHA-256 over the JSON list of entries that come by recorded_at, submission_id, kind and seq."""
+    digest, encode, comma = hashlib.sha256(b"["), _ENCODER.encode, ""
+    for *what, occurred_at, recorded_at in entries:
+        digest.update(f"{comma}{encode([*what, iso(occurred_at), iso(recorded_at)])}".encode())
+        comma = ","
+    digest.update(b"]")
+    return digest.hexdigest()

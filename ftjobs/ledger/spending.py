@@ -9,12 +9,9 @@ from sqlalchemy import Connection, select
 
 from ftjobs.ledger.budget import BudgetState, Limit, state_of
 from ftjobs.ledger.tables import entries, submissions
-from ftjobs.ledger.trails import has_entry, select_trails
+from ftjobs.ledger.trails import BILLED_SIDE, SETTLING, has_entry, select_trails
 from ftjobs.money import Usd, total
 from ftjobs.periods import Period
-
-BILLED_SIDE = ("billed", "adjustment")
-SETTLING = ("void", *BILLED_SIDE)
 
 
 def budget_states(connection: Connection, limits: Sequence[Limit], month: Period) -> list[BudgetState]:

@@ -23,15 +23,24 @@ from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
 from ftjobs.ledger.changes import keep, state_before, tags_before
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
-from ftjobs.ledger.glance import HISTORY
 from ftjobs.ledger.history import unusual
+from ftjobs.ledger.listing import Listing
 from ftjobs.ledger.place import Place
 from ftjobs.ledger.reconciliation import DayBill
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
-from ftjobs.ledger.spending import BILLED_SIDE, SETTLING, budget_states
+from ftjobs.ledger.spending import budget_states
 from ftjobs.ledger.tables import entries, files, jobs, submissions
-from ftjobs.ledger.trails import among, has_echo, has_entry, select_submissions, select_trails
+from ftjobs.ledger.trails import (
+    SETTLING,
+    among,
+    has_echo,
+    has_entry,
+    listed_in,
+    select_history,
+    select_submissions,
+    select_trails,
+)
 from ftjobs.ledger.unsettled import Unsettled, is_unsettled, select_unsettled
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.money import Usd
@@ -309,12 +318,8 @@ class Ledger:
 
     def history(self, *, before: str | None = None) -> list[Trail]:
         """Return the last 200 trails that created something, before a submission id or until now; oldest first."""
-        ids = select(submissions.c.id).where(~has_entry("void"))
-        if before is not None:
-            ids = ids.where(submissions.c.id < before)
-        newest = ids.order_by(submissions.c.id.desc()).limit(HISTORY)  # an id begins with its time
         with self._transaction(writes=False) as connection:
-            return select_trails(connection, submissions.c.id.in_(newest))
+            return select_history(connection, before=before)
 
     def unusual(self, shown: Sequence[Trail]) -> Mapping[str, tuple[str, ...]]:
         """Return what is unusual about each of these trails against what came before it, by submission id."""
@@ -332,15 +337,13 @@ class Ledger:
         With `as_of`, everything is as the ledger knew it at that instant.
         """
         with self._transaction(writes=False) as connection:
-            if period is None:
-                return select_trails(connection, ~has_entry("void", known_at=as_of), as_of=as_of)
-            billed_in = has_entry(*BILLED_SIDE, since=period.start, before=period.end, known_at=as_of)
-            began = or_(
-                has_entry("estimate", before=period.end, known_at=as_of),
-                and_(~has_entry("estimate", known_at=as_of), submissions.c.recorded_at < period.end),
-            )
-            settled = has_entry(*SETTLING, before=period.end, known_at=as_of)
-            return select_trails(connection, or_(billed_in, and_(began, ~settled)), as_of=as_of)
+            return select_trails(connection, listed_in(period, as_of=as_of), as_of=as_of)
+
+    @contextmanager
+    def listing(self, period: Period | None, *, as_of: datetime | None = None) -> Iterator[Listing]:
+        """Yield what `trails_in` returns, as lines that are read when looked at; writers wait until the end."""
+        with self._transaction(writes=False) as connection:
+            yield Listing(connection, period, as_of)
 
     # Invoices
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from sqlalchemy import (
@@ -25,17 +26,36 @@ from sqlalchemy import (
 from ftjobs.errors import LedgerError
 
 T = TypeVar("T")
+_DAYS = 1024
+
+
+def instant_of(value: str) -> datetime:
+    """Return the instant of a text as `UtcText` keeps it; LedgerError for any other."""
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise _no_time(value) from None
+
+
+@lru_cache(_DAYS)
+def check_day(value: str) -> None:
+    """Raise LedgerError unless the text is a day as `DateText` keeps it."""
+    _read(date.fromisoformat, value)
+
+
+def _no_time(value: str) -> LedgerError:
+    return LedgerError(
+        "ledger_damaged",
+        f"The ledger holds {value!r} where a time must be: another program has written into it.",
+        next_step="Keep the file, and restore a backup.",
+    )
 
 
 def _read(parse: Callable[[str], T], value: str | None) -> T | None:
     try:
         return parse(value) if value else None
     except ValueError:
-        raise LedgerError(
-            "ledger_damaged",
-            f"The ledger holds {value!r} where a time must be: another program has written into it.",
-            next_step="Keep the file, and restore a backup.",
-        ) from None
+        raise _no_time(str(value)) from None
 
 
 class UtcText(TypeDecorator[datetime]):

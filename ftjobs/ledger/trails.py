@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, literal, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -15,8 +15,13 @@ from sqlalchemy.sql.functions import FunctionElement
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.changes import Earlier
 from ftjobs.ledger.entries import Entry, Trail
+from ftjobs.ledger.glance import HISTORY
 from ftjobs.ledger.rows import entry_of, submission_of
 from ftjobs.ledger.tables import entries, jobs, submissions
+from ftjobs.periods import Period
+
+BILLED_SIDE = ("billed", "adjustment")
+SETTLING = ("void", *BILLED_SIDE)
 
 
 def has_entry(
@@ -127,3 +132,30 @@ def select_trails(
     for row in connection.execute(query.order_by(entries.c.id)).mappings().all():
         written[row["submission_id"]].append(entry_of(row))
     return [Trail(submission, tuple(written[submission.id])) for submission in found]
+
+
+def select_history(connection: Connection, *, before: str | None = None) -> list[Trail]:
+    """Return the last 200 trails that created something, before a submission id or until now; oldest first."""
+    ids = select(submissions.c.id).where(~has_entry("void"))
+    if before is not None:
+        ids = ids.where(submissions.c.id < before)
+    newest = ids.order_by(submissions.c.id.desc()).limit(HISTORY)  # an id begins with its time
+    return select_trails(connection, submissions.c.id.in_(newest))
+
+
+def listed_in(period: Period | None, *, as_of: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a period lists a submission, as the ledger knew it at that instant.
+
+    Billed in it, or unsettled at its end; all but voided ones without one.
+    """
+    if period is None:
+        listed = ~has_entry("void", known_at=as_of)
+    else:
+        billed_in = has_entry(*BILLED_SIDE, since=period.start, before=period.end, known_at=as_of)
+        began = or_(
+            has_entry("estimate", before=period.end, known_at=as_of),
+            and_(~has_entry("estimate", known_at=as_of), submissions.c.recorded_at < period.end),
+        )
+        settled = has_entry(*SETTLING, before=period.end, known_at=as_of)
+        listed = or_(billed_in, and_(began, ~settled))
+    return listed if as_of is None else and_(submissions.c.recorded_at <= as_of, listed)

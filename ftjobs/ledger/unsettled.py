@@ -11,9 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from ftjobs.ledger.rows import damaged
-from ftjobs.ledger.spending import BILLED_SIDE
 from ftjobs.ledger.tables import jobs, submissions
-from ftjobs.ledger.trails import among, has_entry, has_job
+from ftjobs.ledger.trails import BILLED_SIDE, among, has_entry, has_job
 from ftjobs.periods import from_unix
 
 

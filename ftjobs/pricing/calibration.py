@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ftjobs.jobs.quote import Bounds
 from ftjobs.ranges import Range
 
 MIN_JOBS = 5  # fewer say nothing
@@ -27,7 +28,7 @@ class Shape:
     is_documented: bool
 
     @classmethod
-    def of(cls, dataset_tokens: Range[int], *, account: str, model: str, method: str) -> Shape:
+    def of(cls, dataset_tokens: Range[int] | Bounds, *, account: str, model: str, method: str) -> Shape:
         """Return the shape of data with these dataset tokens: undocumented parts are counted in the high bound."""
         return cls(account, model, method, dataset_tokens.expected == dataset_tokens.high)
 

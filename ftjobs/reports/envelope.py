@@ -12,10 +12,11 @@ from ftjobs.logs import INVISIBLE, clean
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.periods import iso
 
-__all__ = ["clean", "dumps", "envelope"]
+__all__ = ["clean", "dumps", "envelope", "in_ascii"]
 
 # Legal in JSON text, but a terminal or a line reader would act on them; C0 is escaped by json itself.
 _UNSAFE = re.compile(f"[{INVISIBLE}]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 _UTF16_UNIT = re.compile("[0-9a-f]{4}")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
@@ -35,9 +36,16 @@ def dumps(value: Mapping[str, object], *, ascii_only: bool = False) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     if _SURROGATES.search(text):
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if ascii_only:
-        return json.dumps(json.loads(text))
-    return _UNSAFE.sub(lambda match: _UTF16_UNIT.sub(r"\\u\g<0>", match[0].encode("utf-16-be").hex()), text)
+    return in_ascii(text) if ascii_only else _UNSAFE.sub(_escaped, text)
+
+
+def in_ascii(text: str) -> str:
+    """Return the same JSON in ASCII: other characters stand in its strings alone."""
+    return _NOT_ASCII.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _UTF16_UNIT.sub(r"\\u\g<0>", match[0].encode("utf-16-be").hex())
 
 
 def _plain(value: object) -> str:

@@ -9,7 +9,8 @@ from ftjobs.jobs.job import SUCCEEDED
 from ftjobs.jobs.progress import Progress
 from ftjobs.ledger.bridge import Bridge
 from ftjobs.ledger.entries import Trail
-from ftjobs.ledger.month import Line, percent
+from ftjobs.ledger.month import Line
+from ftjobs.money import Usd
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import UNKNOWN, usd
 from ftjobs.reports.table import Column, table
@@ -34,8 +35,8 @@ def job_json(line: Line, unusual: Unusual | None = None, *, progress: Progress |
 
     `progress` is what somebody who looked knows.
     """
-    submission = line.submission
-    job, quote, estimate = submission.job, submission.quote, line.trail.estimate
+    submission = line.subject
+    job, quote, estimate = submission.job, submission.quote, line.estimate
     return {
         "submission_id": submission.id,
         "job_id": job.id if job else None,
@@ -46,17 +47,17 @@ def job_json(line: Line, unusual: Unusual | None = None, *, progress: Progress |
         "examples": quote.examples if quote else None,
         "epochs": submission.n_epochs,
         "estimated_tokens": estimate.tokens if estimate else None,
-        "estimated_cost_usd": estimate.amount if estimate else None,
+        "estimated_cost_usd": Usd(estimate.nano) if estimate else None,
         "trained_tokens": line.trained_tokens,
         "billed_cost_usd": line.billed,
-        "billed_basis": next((entry.basis for entry in line.billed_in if entry.basis), None),
+        "billed_basis": line.billed_basis,
         "variance_pct": variance_pct(line),
         "variance_bridge": bridge_json(line.bridge),
         "progress": 1 if job and job.status == SUCCEEDED else progress and progress.fraction,
         "estimated_finish": job.estimated_finish if job else None,
         "created_at": job.created_at if job else submission.recorded_at,
         "finished_at": job.finished_at if job else None,
-        "error": _error(line),
+        "error": error_of(line),
         "unusual": list((unusual or {}).get(submission.id, ())),
         "tags": dict(submission.tags),
     }
@@ -89,11 +90,9 @@ def jobs_json(
     return envelope("jobs", sandbox=sandbox, jobs=jobs)
 
 
-def unusual_lines(lines: Sequence[Line], unusual: Unusual) -> list[str]:
-    """Return a note for everything unusual about the jobs of these lines, in their order."""
-    return [
-        f"note: {_name(line)}: {clean(note)}" for line in lines for note in unusual.get(line.submission.id, ())
-    ]
+def unusual_lines(line: Line, notes: Sequence[str]) -> list[str]:
+    """Return a line for each note about a job."""
+    return [f"note: {_name(line)}: {clean(note)}" for note in notes]
 
 
 def attention_note(trail: Trail) -> str | None:
@@ -113,25 +112,26 @@ def attention_note(trail: Trail) -> str | None:
 
 
 def _name(line: Line) -> str:
-    return clean(line.submission.job.id if line.submission.job else line.submission.id)
+    return clean(line.subject.job.id if line.subject.job else line.subject.id)
 
 
 def jobs_text(lines: Sequence[Line], *, width: int | None) -> str:
     """Return the table of jobs; unknown bills say so."""
-    return table(COLUMNS, [_row(line) for line in lines], width=width)
+    return table(COLUMNS, [job_row(line) for line in lines], width=width)
 
 
-def _row(line: Line) -> list[str]:
-    submission = line.submission
-    estimate, epochs, tokens = line.trail.estimate, submission.n_epochs, line.trained_tokens
-    pct = variance_pct(line)
+def job_row(line: Line) -> list[str]:
+    """Return the cells of COLUMNS."""
+    submission = line.subject
+    estimate, epochs, tokens = line.estimate, submission.n_epochs, line.trained_tokens
+    pct = line.variance_pct
     return [
         submission.job.id if submission.job else submission.id,
         submission.status,
         base_model(line) or UNKNOWN,
         f"{submission.quote.examples:,}" if submission.quote else UNKNOWN,
         str(epochs) if epochs is not None else "auto",
-        usd(estimate.amount) if estimate else "no estimate",
+        usd(Usd(estimate.nano)) if estimate else "no estimate",
         f"{tokens:,}" if tokens is not None else _absent(line),
         usd(line.billed) if line.billed is not None else _absent(line),
         f"{'' if pct.startswith('-') else '+'}{pct}%" if pct else "-",
@@ -142,7 +142,7 @@ def _absent(line: Line) -> str:
     """Return why a number is missing: not yet there, or nobody knows; nothing was created, so nothing is due."""
     if line.bill_is_unknown:
         return UNKNOWN
-    return "none" if line.trail.voided else "not yet"
+    return "none" if line.voided else "not yet"
 
 
 def base_model(line: Line) -> str | None:
@@ -152,13 +152,12 @@ def base_model(line: Line) -> str | None:
 
 def variance_pct(line: Line) -> str | None:
     """Return billed − expected estimate in percent of the estimate, None where one of them is unknown."""
-    if line.variance is None or line.settled_estimate is None:
-        return None
-    return percent(line.variance, line.settled_estimate)
+    return line.variance_pct
 
 
-def _error(line: Line) -> dict[str, str | None] | None:
-    submission = line.submission
+def error_of(line: Line) -> dict[str, str | None] | None:
+    """Return the error of the job, else of its submission; None without one."""
+    submission = line.subject
     job = submission.job
     if job and job.error_code:
         return {"code": job.error_code, "message": job.error_message}

@@ -2,32 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, Protocol
 
 from ftjobs.ledger.budget import BudgetState
-from ftjobs.ledger.groups import grouped
-from ftjobs.ledger.month import MonthReport
+from ftjobs.ledger.groups import Groups
+from ftjobs.ledger.month import Line, Sums, Totals
 from ftjobs.periods import Period, as_of_text, month_of
 from ftjobs.reports.bridge import bridge_lines
-from ftjobs.reports.envelope import clean, envelope
+from ftjobs.reports.envelope import clean, dumps, envelope
 from ftjobs.reports.groups import group_json, groups_text, totals_json
-from ftjobs.reports.jobs import Unusual, bridge_json, job_json, jobs_text, unusual_lines
+from ftjobs.reports.jobs import COLUMNS, bridge_json, job_json, job_row, unusual_lines
 from ftjobs.reports.numbers import count
+from ftjobs.reports.table import Kept, Rows
+
+
+class Listed(Protocol):
+    """What `MonthReport` says without its sums, each look at the lines may read them anew."""
+
+    @property
+    def period(self) -> Period | None:
+        """None: everything."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """None: now."""
+
+    @property
+    def lines(self) -> Iterable[Line]:
+        """Oldest first."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """That of their entries."""
+        ...
+
+
+Noted = Iterable[tuple[Line, Sequence[str]]]
 
 
 def month_json(
-    report: MonthReport,
+    report: Listed,
+    noted: Noted | None = None,
     *,
     by: str | None = None,
     budgets: Sequence[BudgetState] = (),
-    unusual: Unusual | None = None,
     sandbox: bool,
 ) -> dict[str, Any]:
-    """Return `ftjobs.ledger/1`, with `groups[]` where it is grouped; the budgets are the current month's."""
-    groups = {"groups": [group_json(group, by) for group in grouped(report, by)]} if by else {}
-    fields = envelope(
+    """Return `ftjobs.ledger/1`, with `groups[]` where it is grouped; the budgets are the current month's.
+
+    `noted` are the report's lines, each with what is unusual about it.
+    """
+    sums = _Summing(report, noted, by)
+    jobs = [job_json(line, {line.subject.id: notes}) for line, notes in sums]
+    return {**_before_jobs(report, sandbox=sandbox), "jobs": jobs, **_after_jobs(sums, budgets)}
+
+
+def month_json_parts(
+    report: Listed,
+    noted: Noted | None = None,
+    *,
+    by: str | None = None,
+    budgets: Sequence[BudgetState] = (),
+    sandbox: bool,
+) -> Iterator[str]:
+    """Yield the text of `month_json` a job at a time."""
+    sums = _Summing(report, noted, by)
+    yield dumps(_before_jobs(report, sandbox=sandbox))[: -len("}")] + ', "jobs": ['
+    comma = ""
+    for line, notes in sums:
+        yield comma + dumps(job_json(line, {line.subject.id: notes} if notes else None))
+        comma = ", "
+    yield "], " + dumps(_after_jobs(sums, budgets))[len("{") :]
+
+
+class _Summing:
+    """A report's lines with their notes, summed up while they are walked through."""
+
+    def __init__(self, report: Listed, noted: Noted | None, by: str | None) -> None:
+        self._noted: Noted = ((line, ()) for line in report.lines) if noted is None else noted
+        self.sums = Sums()
+        self.groups = Groups(by) if by else None
+
+    def __iter__(self) -> Iterator[tuple[Line, Sequence[str]]]:
+        for line, notes in self._noted:
+            self.sums.add(line)
+            if self.groups:
+                self.groups.add(line)
+            yield line, notes
+
+
+def _before_jobs(report: Listed, *, sandbox: bool) -> dict[str, Any]:
+    return envelope(
         "ledger",
         sandbox=sandbox,
         period={
@@ -36,11 +105,15 @@ def month_json(
         },
         as_of=as_of_text(report.as_of) if report.as_of else None,
         digest=report.digest,
-        jobs=[job_json(line, unusual) for line in report.lines],
-        totals={**totals_json(report.totals), "variance_bridge": bridge_json(report.totals.bridge)},
-        budgets=[_budget_json(budget) for budget in budgets],
     )
-    return fields | groups
+
+
+def _after_jobs(of: _Summing, budgets: Sequence[BudgetState]) -> dict[str, Any]:
+    totals, groups = of.sums.totals(), of.groups
+    return {
+        "totals": {**totals_json(totals), "variance_bridge": bridge_json(totals.bridge)},
+        "budgets": [_budget_json(budget) for budget in budgets],
+    } | ({"groups": [group_json(group, groups.by) for group in groups.found()]} if groups else {})
 
 
 def _budget_json(budget: BudgetState) -> dict[str, Any]:
@@ -56,44 +129,63 @@ def _budget_json(budget: BudgetState) -> dict[str, Any]:
 
 
 def month_text(
-    report: MonthReport,
+    report: Listed,
+    noted: Noted | None = None,
     *,
     by: str | None = None,
     budgets: Sequence[BudgetState] = (),
-    unusual: Unusual | None = None,
     width: int | None,
 ) -> str:
-    """Return the jobs of the period or its groups, totals, what is open, the current budgets and the digest."""
-    totals = report.totals
+    """Return what `month_lines` says as one text."""
+    return "\n".join(month_lines(report, noted, by=by, budgets=budgets, width=width, kept=[]))
+
+
+def month_lines(
+    report: Listed,
+    noted: Noted | None = None,
+    *,
+    by: str | None = None,
+    budgets: Sequence[BudgetState] = (),
+    width: int | None,
+    kept: Kept,
+) -> Iterator[str]:
+    """Return the jobs of the period or its groups, totals, what is open, the current budgets and the digest.
+
+    The report is read when this returns; its rows wait in `kept`.
+    """
+    digest, sums, rows = report.digest, _Summing(report, noted, by), Rows(COLUMNS, kept)
+    unusual: list[str] = []
+    for line, notes in sums:
+        if by is None:
+            rows.add(job_row(line))
+        unusual += unusual_lines(line, notes)
+    totals = sums.sums.totals()
     until = f", as of {as_of_text(report.as_of)}" if report.as_of else ""
-    lines = [
-        f"Ledger {period_text(report.period)} (UTC){until}",
-        _table(report, by, width) if report.lines else "no jobs",
+    after = [
         "",
-        _billed_text(report),
+        _billed_text(totals, sums.sums.bills),
         *(bridge_lines(totals.bridge) if totals.bridge else []),
     ]
     if totals.unsettled_jobs:
         unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""
-        lines.append(
+        after.append(
             f"{count(totals.unsettled_jobs, 'job')} unsettled{unknown}, up to {totals.commitment.display()} "
             "committed; `ftjobs status` asks the service"
         )
-    lines.extend(clean(budget.sentence()) for budget in budgets)
-    lines.extend(unusual_lines(report.lines, unusual or {}))
-    lines.append(f"digest {report.digest[:16]}")
-    return "\n".join(lines)
+    after.extend(clean(budget.sentence()) for budget in budgets)
+    after.extend(unusual)
+    after.append(f"digest {digest[:16]}")
+    if not totals.jobs:
+        table: Iterable[str] = ["no jobs"]
+    elif sums.groups:
+        table = groups_text(sums.groups.found(), sums.groups.by, width=width).split("\n")
+    else:
+        table = rows.lines(width=width)
+    return chain([f"Ledger {period_text(report.period)} (UTC){until}"], table, after)
 
 
-def _table(report: MonthReport, by: str | None, width: int | None) -> str:
-    if by is None:
-        return jobs_text(report.lines, width=width)
-    return groups_text(grouped(report, by), by, width=width)
-
-
-def _billed_text(report: MonthReport) -> str:
-    totals = report.totals
-    if not any(line.billed is not None for line in report.lines):
+def _billed_text(totals: Totals, bills: int) -> str:
+    if not bills:
         return "nothing is billed"
     billed = f"billed {totals.billed.display()} for {totals.trained_tokens:,} trained tokens"
     if totals.compared_billed is None or totals.settled_estimate is None or totals.variance is None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from ftjobs.ledger.groups import Group
-from ftjobs.ledger.month import MonthReport
-from ftjobs.money import Usd
+from ftjobs.ledger.month import Line
+from ftjobs.money import Usd, plain
 from ftjobs.periods import iso
 from ftjobs.reports.groups import group_json
-from ftjobs.reports.jobs import job_json
+from ftjobs.reports.jobs import base_model, error_of
 
 # Columns are added at the end and never renamed: somebody's import reads them.
 JOB_COLUMNS = (
@@ -55,29 +52,66 @@ GROUP_COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
-def jobs_csv(report: MonthReport) -> Iterator[str]:
+def jobs_csv(lines: Iterable[Line]) -> Iterator[str]:
     """Yield the lines as RFC 4180 has them, each with its end: JOB_COLUMNS, then a line a job.
 
     What is unknown is empty. Amounts are plain decimals in USD; texts that a spreadsheet would take for formulas
     begin with an apostrophe.
     """
-    yield _line(JOB_COLUMNS)
-    for line in report.lines:
-        row = job_json(line)
-        row["error_code"] = row["error"]["code"] if row["error"] else None
-        row["tags"] = ";".join(f"{name}={value}" for name, value in sorted(row["tags"].items()))
-        yield _line(_cells(row, JOB_COLUMNS))
+    write = csv.writer(_Echo()).writerow
+    yield write(JOB_COLUMNS)
+    for line in lines:
+        yield write(_job_cells(line))
 
 
 def groups_csv(groups: Sequence[Group], by: str) -> Iterator[str]:
     """Yield the lines as `jobs_csv` does: GROUP_COLUMNS, then a line a group."""
-    yield _line(GROUP_COLUMNS)
+    write = csv.writer(_Echo()).writerow
+    yield write(GROUP_COLUMNS)
     for group in groups:
-        yield _line(_cells(group_json(group, by), GROUP_COLUMNS))
+        row = group_json(group, by)
+        yield write([_cell(row[name], is_number=name.endswith("_pct")) for name in GROUP_COLUMNS])
 
 
-def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    return [_cell(row[name], is_number=name.endswith("_pct")) for name in columns]
+class _Echo:
+    """Returns what is written, and so does a writer on it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _job_cells(line: Line) -> list[object]:
+    """Return the cells of JOB_COLUMNS: what `job_json` says of them."""
+    submission, estimate = line.subject, line.estimate
+    job, quote = submission.job, submission.quote
+    error = error_of(line)
+    return [
+        _text(submission.id),
+        _text(job.id if job else None),
+        _text(submission.profile),
+        _text(submission.status),
+        _text(base_model(line)),
+        _text(job.fine_tuned_model if job else None),
+        quote.examples if quote else None,
+        submission.n_epochs,
+        estimate.tokens if estimate else None,
+        plain(estimate.nano) if estimate else None,
+        line.trained_tokens,
+        None if line.billed_nano is None else plain(line.billed_nano),
+        _text(line.billed_basis),
+        line.variance_pct,
+        iso(job.created_at if job else submission.recorded_at),
+        iso(job.finished_at) if job and job.finished_at else None,
+        _text(error["code"] if error else None),
+        _text(";".join([f"{name}={value}" for name, value in sorted(submission.tags.items())])),
+    ]
+
+
+def _text(value: str | None) -> str | None:
+    """Return a text that no spreadsheet takes for a formula."""
+    if not value or value[0].isalnum():
+        return value
+    return f"'{value}" if value.lstrip().startswith(_FORMULA) else value
 
 
 def _cell(value: object, *, is_number: bool) -> str:
@@ -86,15 +120,7 @@ def _cell(value: object, *, is_number: bool) -> str:
             return ""
         case Usd():
             return value.plain()
-        case datetime():
-            return iso(value)
-        case str() if not is_number and value.lstrip().startswith(_FORMULA):
-            return f"'{value}"
+        case str() if not is_number:
+            return _text(value) or ""
         case _:
             return str(value)
-
-
-def _line(cells: Sequence[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()

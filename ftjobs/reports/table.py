@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from rich.cells import cell_len, set_cell_size
 
 from ftjobs.logs import clean
 
 _GAP = "  "
+_BETWEEN = "\x1f"  # a clean cell has none
 # A longer cell is cut where its row does not fit: it would wrap, and look like another row.
 _LONGEST_CELL = 48
 
@@ -25,34 +27,67 @@ class Column:
     gives_way: int = 0
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None = None) -> str:
     """Return the table with its heading; within `width` cells as far as columns may give way, None unbounded."""
-    cells = [[clean(cell) for cell in row] for row in rows]
-    kept = list(range(len(columns)))
-    sizes = _sizes(columns, cells)
-
-    def total_width() -> int:
-        return sum(sizes[nth] for nth in kept) + len(_GAP) * (len(kept) - 1)
-
-    while width is not None and total_width() > width:
-        weakest = max(kept, key=lambda nth: columns[nth].gives_way)
-        if columns[weakest].gives_way == 0:
-            break
-        kept.remove(weakest)
-    if width is not None and total_width() > width:
-        cells = [[_cut(cell) for cell in row] for row in cells]
-        sizes = _sizes(columns, cells)
-
-    def line(row: Sequence[str]) -> str:
-        return _GAP.join(_padded(row[nth], sizes[nth], right=columns[nth].right) for nth in kept).rstrip()
-
-    return "\n".join([line([column.title for column in columns]), *(line(row) for row in cells)])
+    found = Rows(columns, [])
+    for row in rows:
+        found.add(row)
+    return "\n".join(found.lines(width=width))
 
 
-def _sizes(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
-    return [
-        max([cell_len(column.title), *(cell_len(row[nth]) for row in cells)]) for nth, column in enumerate(columns)
-    ]
+class Kept(Protocol):
+    """Takes texts without line breaks and gives them back in their order: a list, or a file."""
+
+    def append(self, text: str, /) -> None:
+        """Keep a text."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the texts."""
+        ...
+
+
+class Rows:
+    """A table's rows, kept as texts wherever they are to be kept, with the sizes of their columns."""
+
+    def __init__(self, columns: Sequence[Column], kept: Kept) -> None:
+        self._columns, self._kept = columns, kept
+        self._sizes = [cell_len(column.title) for column in columns]
+        self._cut_sizes = list(self._sizes)
+
+    def add(self, row: Sequence[str]) -> None:
+        """Keep a row."""
+        cells = [clean(cell) for cell in row]
+        for nth, cell in enumerate(cells):
+            size = _size(cell)
+            self._sizes[nth] = max(self._sizes[nth], size)
+            if size > self._cut_sizes[nth]:
+                self._cut_sizes[nth] = cell_len(_cut(cell))
+        self._kept.append(_BETWEEN.join(cells))
+
+    def lines(self, *, width: int | None) -> Iterator[str]:
+        """Yield the heading and a line for each row, within `width` as `table` is."""
+        columns, sizes, cut = self._columns, self._sizes, False
+        kept = list(range(len(columns)))
+
+        def total_width(of: Sequence[int]) -> int:
+            return sum(of[nth] for nth in kept) + len(_GAP) * (len(kept) - 1)
+
+        while width is not None and total_width(sizes) > width:
+            weakest = max(kept, key=lambda nth: columns[nth].gives_way)
+            if columns[weakest].gives_way == 0:
+                break
+            kept.remove(weakest)
+        if width is not None and total_width(sizes) > width:
+            sizes, cut = self._cut_sizes, True
+
+        def line(row: Sequence[str]) -> str:
+            cells = (_padded(row[nth], sizes[nth], right=columns[nth].right) for nth in kept)
+            return _GAP.join(cells).rstrip()
+
+        yield line([column.title for column in columns])
+        for text in self._kept:
+            cells = text.split(_BETWEEN)
+            yield line([_cut(cell) for cell in cells] if cut else cells)
 
 
 def _cut(text: str) -> str:
@@ -60,7 +95,13 @@ def _cut(text: str) -> str:
 
 
 def _padded(text: str, size: int, *, right: bool) -> str:
+    if text.isascii():
+        return text.rjust(size) if right else text.ljust(size)
     return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
+
+
+def _size(clean_text: str) -> int:
+    return len(clean_text) if clean_text.isascii() else cell_len(clean_text)
 
 
 def bar(value: int, most: int, width: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.ledger import ledger
 from tests.bench.measure import Command, Series, alternating, peak_bytes
 from tests.bench.reconcile import reconcile
 from tests.bench.sync import sync
@@ -192,6 +193,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "sync": sync,
     "reconcile": reconcile,
     "writers": writers,
+    "ledger": ledger,
 }
 
 

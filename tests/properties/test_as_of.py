@@ -62,9 +62,10 @@ def digest(ledger: Ledger, period: Period | None) -> str:
 def printed(ledger: Ledger, as_of: datetime) -> list[str]:
     texts = []
     for period in PERIODS:
-        found = report(ledger.trails_in(period, as_of=as_of), period, as_of=as_of)
-        texts += [dumps(month_json(found, sandbox=False)), month_text(found, width=None), "".join(jobs_csv(found))]
-        texts += ["".join(groups_csv(grouped(found, by), by)) for by in (*NAMES, "tag:team")]
+        with ledger.listing(period, as_of=as_of) as found:
+            texts += [dumps(month_json(found, sandbox=False)), month_text(found, width=None)]
+            texts.append("".join(jobs_csv(found.lines)))
+            texts += ["".join(groups_csv(grouped(found.lines, by), by)) for by in (*NAMES, "tag:team")]
     return texts
 
 
