@@ -27,7 +27,7 @@ def reconcile(
         typer.Argument(metavar="PERIOD", help="2026-10, 2026-10-05, 2026 or last; without, this month."),
     ] = None,
 ) -> int:
-    """Compare the service's cost report with the ledger, day by day. Exits 11 on a discrepancy."""
+    """Compare the cost report with the ledger. Day by day; exits 11 on a discrepancy."""
     import re
 
     from ftjobs.ledger.reconciliation import Reconciliation, Terms

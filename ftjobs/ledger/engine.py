@@ -171,6 +171,7 @@ def upgrade(connection: Connection) -> None:
     config = _alembic()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    reach("ledger.migrating")
 
 
 def _alembic() -> Config:
@@ -201,7 +202,6 @@ def _migrate(engine: Engine, path: Path) -> None:
             reach("ledger.backed_up")
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             upgrade(connection)
-            reach("ledger.migrating")
         reach("ledger.migrated")
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, func, sele
 from sqlalchemy.pool import NullPool
 
 from ftjobs.errors import ConfigError, FtjobsError, LedgerError
-from ftjobs.failpoints import reach
 from ftjobs.ledger.engine import SCHEMA_REVISION, check_stamp, revision_of, upgrade
 from ftjobs.ledger.place import Server
 from ftjobs.ledger.tables import metadata, stamps
@@ -70,7 +69,6 @@ def migrate_server(server: Server, *, stamp: str) -> str | None:
                 raise _other_schema(server, schema)
             if schema != SCHEMA_REVISION:
                 upgrade(connection)
-                reach("ledger.migrating")
         check_stamp(engine, server, stamp)
     except exc.DBAPIError as error:
         raise unusable_server(server, error) from None
