@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ftjobs.ledger.month import report
+from ftjobs.ledger.month import report, totals_of
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import Period, month
@@ -38,6 +38,15 @@ def test_a_job_is_listed_open_in_the_month_it_was_submitted_and_billed_in_the_mo
     assert listed(ledger, OCTOBER) == [("1", "open")]
     assert listed(ledger, NOVEMBER) == [("1", "billed")]
     assert listed(ledger, month(2027, 12)) == []
+
+
+def test_what_is_read_as_it_is_printed_ends_where_the_period_does(ledger: Ledger) -> None:
+    mine = ended(ledger, 1, at=OCTOBER.start, finished=NOVEMBER.start, trained_tokens=1_000_000)
+    ledger.settle(mine.id, PRICE, now=NOVEMBER.start + SECOND)
+    for period in (OCTOBER, NOVEMBER, None):
+        told = report(ledger.trails_in(period), period)
+        with ledger.listing(period) as read:
+            assert (read.digest, totals_of(read.lines)) == (told.digest, told.totals)
 
 
 def test_a_job_that_ended_in_the_last_second_of_a_month_is_billed_in_it(ledger: Ledger) -> None:
