@@ -81,6 +81,8 @@ def parse_as_of(text: str) -> datetime:
     ValueError as for `parse_instant`.
     """
     instant = parse_instant(text)
+    if instant.year == date.max.year:
+        raise ValueError(f"{text!r} is too far away")
     return instant + timedelta(days=1) - _LEAST if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else instant
 
 

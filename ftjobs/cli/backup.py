@@ -41,7 +41,7 @@ def backup(
         raise UsageError(
             "file_exists", f"{target} is there already.", next_step="Name a file that is not.", file=str(target)
         ) from None
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeError) as error:
         raise LedgerError(
             "no_backup",
             f"The ledger {path} was not copied to {target}: {getattr(error, 'strerror', None) or error}.",

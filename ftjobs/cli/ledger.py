@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +17,10 @@ from ftjobs.periods import Period, month_of, parse_as_of, parse_period
 
 if TYPE_CHECKING:
     from ftjobs.reports.month import Listed
+
+
+# Who waits for the ledger's lock records what was so before it got it.
+_STILL_COMING = timedelta(minutes=2)
 
 
 def ledger(
@@ -44,8 +48,8 @@ def ledger(
     chosen = _period(period, app_month=month_of(now) if month else None, last=month_of(now))
     until = _as_of(as_of)
     _require_one_shape(by, csv=csv, json=given.json)
-    if until is not None and until >= now:
-        say("note: that time is not over, so the same command may print something else later", given)
+    if until is not None and until >= now - _STILL_COMING:
+        say("note: that time is hardly over, so the same command may print something else later", given)
     # Today's budgets and notes would make a reprint differ from its first print.
     budgets = app.ledger.budgets(app.limits, month_of(now)) if until is None and not csv else []
     with Spool() as spool:

@@ -82,7 +82,7 @@ def _require_end(trail: Trail) -> None:
             next_step="Run `ftjobs status` to see what became of it.",
             submission_id=submission.id,
         )
-    if not submission.is_over:
+    if not submission.job.ended:  # a lost job too: it may still run, and must go on being asked for
         raise UsageError(
             "not_ended",
             f"Job {submission.job.id} is {submission.status}: its own bill is yet to come.",

@@ -21,8 +21,7 @@ def back_up(path: Path, target: Path) -> None:
     """
     if target.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    unfinished = target.with_name(f"{target.name}.part")
-    _forget(unfinished)
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     make_private(unfinished)
     try:
         verdict = _copy(path, unfinished)
@@ -33,10 +32,19 @@ def back_up(path: Path, target: Path) -> None:
                 next_step=f"Keep the file; restore a backup if there is one, or try: sqlite3 {path.name} .recover",
                 ledger=str(path),
             )
-        unfinished.replace(target)
+        _name(unfinished, target)
     finally:
         _forget(unfinished)  # a full disk needs the room
     sync_folder(target.parent)
+
+
+def _name(unfinished: Path, target: Path) -> None:
+    try:
+        os.link(unfinished, target)  # unlike a rename, it never takes another file's place
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        unfinished.replace(target)
 
 
 def copies_of(path: Path) -> list[Path]:
@@ -81,7 +89,7 @@ def _copy(path: Path, target: Path) -> str:
         if (verdict := verdict_of(source)) != "ok":
             return verdict
         source.execute("VACUUM INTO ?", (str(target),))
-    with closing(sqlite3.connect(target)) as copy:
+    with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro", uri=True)) as copy:
         verdict = verdict_of(copy)
     with target.open("rb") as file:
         os.fsync(file.fileno())

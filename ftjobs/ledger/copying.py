@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,16 +48,28 @@ def copy_ledger(
             next_step="Name another one with --to.",
             ledger=str(target),
         )
-    is_new = isinstance(target, Path) and not target.exists()
+    is_ours = isinstance(target, Path) and _made(target)
     from_engine = open_engine(source, stamp=stamp)
     try:
         to_engine = _prepared(target, stamp)
         with _writing(from_engine, source) as old, _writing(to_engine, target) as new:
             return _copy(old, new, target, on_table)
     except BaseException:
-        if is_new and isinstance(target, Path):
+        if is_ours and isinstance(target, Path):
             target.unlink(missing_ok=True)
         raise
+
+
+def _made(target: Path) -> bool:
+    """Return whether the file was made now, by this process: another's is never taken away again."""
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise unusable(target, error) from None
+    return True
 
 
 def _prepared(target: Place, stamp: str) -> Engine:

@@ -83,6 +83,9 @@ def _days(line: Line) -> Iterator[tuple[str | None, Line]]:
     days = sorted({entry.occurred_at.astimezone(UTC).date() for entry in line.billed_in})
     if not days:
         yield None, line
+    told = [entry.occurred_at for entry in line.billed_in if entry.kind == "billed" and entry.seq == 0]
+    of_estimate = told[0].astimezone(UTC).date() if told else days[0] if days else None
     for day in days:
         start = datetime.combine(day, time(), tzinfo=UTC)
-        yield day.isoformat(), line.within(Period(start, start + timedelta(days=1)))
+        postings = [each for each in line.postings if each.kind != "estimate" or day == of_estimate]
+        yield day.isoformat(), Line.of(line.subject, postings, Period(start, start + timedelta(days=1)))

@@ -18,6 +18,32 @@ if TYPE_CHECKING:
     from ftjobs.ledger.postgres import AdvisoryLock
 
 
+# Held by this process, by ledger and name.
+_held: dict[tuple[Place, str], FileLock | AdvisoryLock] = {}
+
+
+def require_lock(ledger: Place, submission_id: str) -> None:
+    """Raise LedgerError where this process took the submission's lock and lost it with a connection since.
+
+    Whoever has it now may be sending: to send as well would be to pay twice. A file's lock is never lost.
+    """
+    lock = _held.get((ledger, submission_id))
+    if lock is not None and not isinstance(lock, FileLock):
+        lock.require()
+
+
+@contextmanager
+def _known(ledger: Place, submission_id: str, lock: FileLock | AdvisoryLock) -> Iterator[None]:
+    before = _held.get((ledger, submission_id))
+    _held[ledger, submission_id] = lock
+    try:
+        yield
+    finally:
+        _held.pop((ledger, submission_id))
+        if before is not None:
+            _held[ledger, submission_id] = before
+
+
 @contextmanager
 def submission_lock(
     ledger: Place, submission_id: str, *, on_wait: Callable[[], None] = lambda: None
@@ -32,10 +58,11 @@ def submission_lock(
             lock.acquire(poll_interval=0.1)
     except OSError as error:
         raise unusable(ledger, error) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with _known(ledger, submission_id, lock):
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 @contextmanager

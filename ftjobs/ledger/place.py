@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -15,6 +16,7 @@ from ftjobs.logs import register_secret
 _SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql://", "postgresql+psycopg://", "postgres://")
 _PORT = 5432
+_SCHEME = re.compile(r"(?:sqlite|postgres(?:ql)?)(?:\+\w+)?:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,12 @@ def ledger_path(url: str) -> Path:
     """Return the file of a ledger URL (`sqlite:///relative`, `sqlite:////absolute`) or of a plain path."""
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return _real(url.removeprefix(_SQLITE))
-    if "://" in url or not url or url.startswith("sqlite:"):
+    if "://" in url or not url or _SCHEME.match(url):
+        # Never repeated: a password may stand anywhere in it.
+        scheme = url.partition(":")[0] if ":" in url else ""
         raise ConfigError(
             "unsupported_ledger",
-            f"The ledger URL {url!r} names no SQLite file.",
+            f"The ledger URL ({scheme[:20]!r}) names no SQLite file and no PostgreSQL database.",
             next_step="Write it like sqlite:////home/me/ledger.sqlite3 or postgresql://me@host/ledger.",
             key="ledger_url",
         )

@@ -124,7 +124,8 @@ class AdvisoryLock:
     """A lock of the server's, with the manners of a FileLock: it dies with the session that holds it.
 
     So it does when only the connection is lost, and its owner does not know. Then a second process may go on while
-    the first still runs; `begin_sending` compares the state before it sets it, so that one of them sends.
+    the first still runs: `require` is asked before anything is sent, and `begin_sending` compares the state before
+    it sets it, so that one of them sends.
     """
 
     def __init__(self, server: Server, name: str) -> None:
@@ -147,6 +148,23 @@ class AdvisoryLock:
         except Error as error:
             raise unusable_server(self._server, error) from None
         self._session = session
+
+    def require(self) -> None:
+        """Raise LedgerError where the session that holds the lock is gone, and the lock with it."""
+        from psycopg import Error
+
+        try:
+            if self._session is None:
+                raise RuntimeError("the lock is not held")
+            self._session.execute("SELECT 1")
+        except Error as error:
+            raise LedgerError(
+                "lock_lost",
+                f"The connection to {self._server} that held this submission was lost, so nothing was sent.",
+                next_step="Run the same command again: it looks for the job first.",
+                ledger=str(self._server),
+                reason=type(error).__name__,
+            ) from None
 
     def release(self) -> None:
         """Another session can have the lock, at once and not when the server notices that this one is gone."""
@@ -193,6 +211,7 @@ def _session(server: Server, *, autocommit: bool = False) -> Session[Any]:
         "keepalives_idle": "30",
         "keepalives_interval": "10",
         "keepalives_count": "3",
+        "tcp_user_timeout": "60000",
     }
     try:
         asked = conninfo_to_dict(server.url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ftjobs.ledger.budget import BudgetState, Limit, state_of
 from ftjobs.ledger.tables import entries, submissions
@@ -31,14 +31,20 @@ def budget_states(connection: Connection, limits: Sequence[Limit], month: Period
 
 
 def _billed(connection: Connection, month: Period) -> list[tuple[str, Mapping[str, str], Usd]]:
-    """Return profile, tags and amount of each bill of the month: whole trails are not needed here."""
+    """Return profile, tags and bill of each submission that the month billed: whole trails are not needed here.
+
+    What only corrects an earlier month's bill may be below $0, and makes no room in this one.
+    """
     query = (
-        select(submissions.c.profile, submissions.c.tags, entries.c.amount_nano_usd)
+        select(submissions.c.profile, submissions.c.tags, func.sum(entries.c.amount_nano_usd))
         .select_from(entries.join(submissions))
         .where(
             entries.c.kind.in_(BILLED_SIDE),
             entries.c.occurred_at >= month.start,
             entries.c.occurred_at < month.end,
         )
+        .group_by(submissions.c.id, submissions.c.profile, submissions.c.tags)
     )
-    return [(profile, json.loads(tags), Usd(nano)) for profile, tags, nano in connection.execute(query)]
+    return [
+        (profile, json.loads(tags), Usd(max(0, int(nano)))) for profile, tags, nano in connection.execute(query)
+    ]

@@ -25,6 +25,7 @@ from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
 from ftjobs.ledger.history import unusual
 from ftjobs.ledger.listing import Listing
+from ftjobs.ledger.locks import require_lock
 from ftjobs.ledger.place import Place
 from ftjobs.ledger.reconciliation import DayBill
 from ftjobs.ledger.rows import entry_row, submission_row
@@ -165,7 +166,12 @@ class Ledger:
     def begin_sending(self, submission_id: str, came_from: State, *, now: datetime) -> None:
         """Commit to the create call; LedgerError where the submission is not as `came_from` says any more."""
         with self._transaction(writes=True) as connection:
+            require_lock(self.place, submission_id)
             _move(connection, submission_id, {came_from}, now, state="sending", error_message=None)
+
+    def require_lock(self, submission_id: str) -> None:
+        """Raise LedgerError where this process held the submission's lock and lost it since."""
+        require_lock(self.place, submission_id)
 
     def mark(self, submission_id: str, state: State, *, now: datetime, error: str | None = None) -> None:
         """Move a submission that has no job and has not ended to `state`."""

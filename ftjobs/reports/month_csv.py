@@ -9,6 +9,7 @@ from ftjobs.ledger.groups import Group
 from ftjobs.ledger.month import Line
 from ftjobs.money import Usd, plain
 from ftjobs.periods import iso
+from ftjobs.reports.envelope import clean
 from ftjobs.reports.groups import group_json
 from ftjobs.reports.jobs import base_model, error_of
 
@@ -49,7 +50,7 @@ GROUP_COLUMNS = (
     "unknown_billed_jobs",
 )
 # A spreadsheet takes a text that begins like this for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width ones too
 
 
 def jobs_csv(lines: Iterable[Line]) -> Iterator[str]:
@@ -103,15 +104,17 @@ def _job_cells(line: Line) -> list[object]:
         iso(job.created_at if job else submission.recorded_at),
         iso(job.finished_at) if job and job.finished_at else None,
         _text(error["code"] if error else None),
-        _text(";".join([f"{name}={value}" for name, value in sorted(submission.tags.items())])),
+        # Each by itself: where ";" parts cells, each begins one.
+        ";".join([_text(f"{name}={value}") or "" for name, value in sorted(submission.tags.items())]),
     ]
 
 
 def _text(value: str | None) -> str | None:
     """Return a text that no spreadsheet takes for a formula."""
-    if not value or value[0].isalnum():
+    if not value:
         return value
-    return f"'{value}" if value.lstrip().startswith(_FORMULA) else value
+    text = clean(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _cell(value: object, *, is_number: bool) -> str:

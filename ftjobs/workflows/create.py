@@ -104,6 +104,7 @@ def _send(
     with undisturbed(on_signal):
         ledger.begin_sending(submission.id, came_from, now=session.now())
         reach("create.sending")
+        ledger.require_lock(submission.id)  # a machine that slept here would wake to send a second time
         outcome = session.api.create_job(body)
         reach("create.replied")
         match outcome:

@@ -189,6 +189,8 @@ def _said(settings: Settings) -> Iterator[str]:
 def _address(url: str) -> str:
     """Return a URL without what may be a secret: whoever stands before the host, and what follows the path."""
     parts = urlsplit(url)
+    if "@" in parts.path or url.count("@") > 1:  # a raw / or @ in a password: what is what cannot be told
+        return f"{parts.scheme}://…"
     return url if not parts.netloc else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

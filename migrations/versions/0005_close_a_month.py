@@ -21,7 +21,7 @@ SELECT
   s.profile AS profile,
   CASE
     WHEN j.id IS NULL THEN s.state
-    WHEN j.missed >= 2 AND json_extract(j.told, '$.status') NOT IN ('succeeded', 'failed', 'cancelled')
+    WHEN j.missed >= 2 AND json_extract(j.told, '$.status') NOT IN ('succeeded', 'failed', 'cancelled', 'canceled')
       THEN 'missing'
     ELSE json_extract(j.told, '$.status')
   END AS status,
@@ -87,7 +87,8 @@ SELECT
   s.profile AS profile,
   CASE
     WHEN j.id IS NULL THEN s.state
-    WHEN j.missed >= 2 AND j.told ->> 'status' NOT IN ('succeeded', 'failed', 'cancelled') THEN 'missing'
+    WHEN j.missed >= 2 AND j.told ->> 'status' NOT IN ('succeeded', 'failed', 'cancelled', 'canceled')
+      THEN 'missing'
     ELSE j.told ->> 'status'
   END AS status,
   coalesce(s.spec ->> 'base_model', j.told ->> 'model') AS base_model,

@@ -65,6 +65,15 @@ def test_the_same_command_twice_adds_once(ledger: Ledger) -> None:
     assert ledger.trails()[0].billed == Usd.parse("5.00")
 
 
+def test_a_credit_on_an_earlier_month_makes_no_room_in_this_one(ledger: Ledger) -> None:
+    mine = ended(ledger, trained_tokens=None)
+    adjust(ledger, mine.id, total_usd=Usd.parse("50.00"), now=NOW)
+    told = a_job(1, "succeeded", trained_tokens=1_000_000)
+    ledger.refresh([told], price_of=lambda _: PRICE, now=LATER)
+    (state,) = ledger.budgets([Limit(Usd.parse("10.00"))], month_of(LATER))
+    assert (state.billed, state.headroom) == (Usd(0), Usd.parse("10.00"))
+
+
 @pytest.mark.parametrize("given", [{"add": -Usd.parse("3.01")}, {"total_usd": -Usd(1)}, {"add": Usd(10**19)}])
 def test_a_bill_stays_at_zero_or_above_and_within_reason(ledger: Ledger, given: dict[str, Usd]) -> None:
     mine = billed(ledger)
@@ -79,11 +88,15 @@ def test_a_job_that_goes_on_or_was_never_made_is_not_adjusted(ledger: Ledger) ->
     running = created(ledger, 1)
     waiting = a_submission(2)
     ledger.record(waiting)
-    for submission, code in ((running, "not_ended"), (waiting, "nothing_billed")):
+    lost = created(ledger, 3)
+    for _ in range(2):
+        ledger.miss([a_job(3).id], now=NOW)
+    refusals = ((running, "not_ended"), (waiting, "nothing_billed"), (lost, "not_ended"))
+    for submission, code in refusals:
         with pytest.raises(UsageError) as refused:
             adjust(ledger, submission.id, total_usd=Usd(0))
         assert refused.value.code == code
-    assert len(ledger.unsettled()) == 2, "both hold their commitment, and are asked for again"
+    assert len(ledger.unsettled()) == 3, "all hold their commitment, and are asked for again"
 
 
 def test_what_stood_in_for_an_unknown_bill_is_taken_back_when_the_service_tells_it(ledger: Ledger) -> None:

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, select
 
 from ftjobs.errors import ConfigError, FtjobsError, LedgerError
-from ftjobs.ledger import postgres
+from ftjobs.ledger import engine, postgres
 from ftjobs.ledger.engine import SCHEMA_REVISION, migrate, open_engine
 from ftjobs.ledger.locks import submission_lock, submission_lock_if_free
 from ftjobs.ledger.place import Server, ledger_place, own_files
@@ -245,7 +245,7 @@ def test_a_migration_that_is_cut_short_leaves_nothing(
     def strike(_place: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(postgres, "reach", strike)
+    monkeypatch.setattr(engine, "reach", strike)
     with pytest.raises(KeyboardInterrupt):
         migrate(empty.where, stamp="real")
     assert state(empty) == []
@@ -324,9 +324,27 @@ def test_who_lost_the_lock_with_its_connection_cannot_send_as_well(place: Postgr
         place.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1")
         with submission_lock(place.where, submission.id):
             ledger.begin_sending(submission.id, "recorded", now=NOW)
+            with pytest.raises(LedgerError) as changed:
+                ledger.begin_sending(submission.id, "recorded", now=NOW)
         with pytest.raises(LedgerError) as refused:
             ledger.begin_sending(submission.id, "recorded", now=NOW)
-    assert refused.value.code == "submission_changed"
+    assert (changed.value.code, refused.value.code) == ("submission_changed", "lock_lost")
+
+
+def test_who_lost_the_lock_does_not_send_though_the_state_is_as_before(place: PostgresPlace) -> None:
+    """The second one may have sent meanwhile, and lost its reply: uncertain again, and not as long ago."""
+    ledger, submission = place.open(), a_submission()
+    ledger.record(submission)
+    ledger.mark(submission.id, "uncertain", now=NOW)
+    with submission_lock(place.where, submission.id):
+        ledger.require_lock(submission.id)
+        place.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1")
+        with pytest.raises(LedgerError) as refused:
+            ledger.begin_sending(submission.id, "uncertain", now=NOW)
+        with pytest.raises(LedgerError) as paused:
+            ledger.require_lock(submission.id)
+    assert refused.value.code == paused.value.code == "lock_lost"
+    assert ledger.get(submission.id).state == "uncertain"
 
 
 def test_a_lock_of_a_server_that_is_gone_is_an_error_for_people() -> None:

@@ -80,7 +80,7 @@ CLOSING = (
         "6 ledger --csv: formula-safe",
         "the apostrophe",
         "ftjobs/reports/month_csv.py",
-        "value.lstrip().startswith(_FORMULA)",
+        "text.lstrip().startswith(_FORMULA)",
         "False",
         ("tests/e2e/test_month_close.py::test_csv_has_stable_columns_and_nothing_that_a_spreadsheet_would_run",),
     ),

@@ -134,7 +134,7 @@ DATABASE = (
         f"{_VERSION}: a copy that was cut short never bears the final name",
         "the name that it has until it is whole",
         _BACKUP,
-        '    unfinished = target.with_name(f"{target.name}.part")',
+        '    unfinished = target.with_name(f"{target.name}.{os.getpid()}-{os.urandom(4).hex()}.part")',
         "    unfinished = target",
         (f"{_EVERY_SCHEMA}::test_a_backup_that_ends_at_any_byte_is_none_and_costs_nothing",),
     ),

@@ -74,6 +74,7 @@ CREATE = (
         _CREATE_PY,
         """        ledger.begin_sending(submission.id, came_from, now=session.now())
         reach("create.sending")
+        ledger.require_lock(submission.id)  # a machine that slept here would wake to send a second time
         outcome = session.api.create_job(body)
 """,
         """        reach("create.sending")
