@@ -13,10 +13,10 @@ def tags_of(pairs: Sequence[str], *, example: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (equals and name and value and pair.isprintable()):
-            raise UsageError("bad_tag", f"{pair!r} is not a tag.", next_step=f"Write it like this: {example}")
+            raise UsageError("usage", f"{pair!r} is not a tag.", next_step=f"Write it like this: {example}")
         if tags.get(name, value) != value:
             raise UsageError(
-                "bad_tag", f"The tag {name!r} is given twice.", next_step="Give each name one value.", key=name
+                "usage", f"The tag {name!r} is given twice.", next_step="Give each name one value.", key=name
             )
         tags[name] = value
     return tags

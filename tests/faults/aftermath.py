@@ -45,5 +45,9 @@ def assert_paid_once(
 
 def entries_lost(book: Book, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries of `before` that are not in the ledger any more as they were."""
-    now = book.entries()
-    return [entry for entry in before if entry not in now]
+    return missing(before, book.entries())
+
+
+def missing(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that are not there any more with all that they had; a migration may add columns."""
+    return [row for row in before if not any(row.items() <= each.items() for each in now)]

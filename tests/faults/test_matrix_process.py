@@ -26,7 +26,7 @@ from alembic.config import Config
 from ftjobs.failpoints import POINTS
 from tests.conftest import ROOT, Run, Service
 from tests.e2e.conftest import MODEL, until
-from tests.faults.aftermath import assert_paid_once, entries_lost, finish
+from tests.faults.aftermath import assert_paid_once, entries_lost, finish, missing
 from tests.faults.conftest import Desk
 from tests.faults.grid import Cell, cells, flaws, parameters
 from tests.faults.process import BILLED, GRID, OUTCOMES, REASONS, SIGNALLED, STAGES, Stage, expected
@@ -367,7 +367,7 @@ def test_a_command_comes_to_what_the_table_says_and_all_is_paid_once(
         assert (str(orphans) in ended.json["next_step"]) == outcome.is_noted
 
     after = entries_of(scene.desk)
-    assert cell.fault == "ledger-gone" or [entry for entry in before if entry not in after] == []
+    assert cell.fault == "ledger-gone" or missing(before, after) == []
     _afterwards(scene, after, forks_for)
     assert not orphans.exists()
 
