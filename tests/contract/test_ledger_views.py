@@ -67,6 +67,15 @@ def test_ledger_month_adds_up_to_the_month_report(ledger: Ledger, place: Place) 
     assert [row[1] for row in rows] == [3, 1]
 
 
+def test_a_job_that_ended_in_the_other_spelling_is_not_missing(ledger: Ledger, place: Place) -> None:
+    created(ledger, 1)
+    ledger.see(a_job(1, "canceled"), now=NOW)
+    for _ in range(2):
+        ledger.miss([a_job(1).id], now=NOW)
+    (row,) = ask(place, "SELECT status FROM job_costs")
+    assert row[0] == ledger.trails()[0].submission.status == "canceled"
+
+
 def test_a_job_that_only_python_can_read_does_not_spoil_the_views(ledger: Ledger, place: Place) -> None:
     created(ledger, 1)
     ledger.see(a_job(1, "running", odd=float("nan")), now=NOW)
