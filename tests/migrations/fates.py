@@ -157,7 +157,7 @@ def disk_full_after_the_backup(path: Path, number: int) -> None:
     """Write nothing beyond this many bytes of any file, once the backup gets its name."""
 
     def hook(name: str, args: tuple[object, ...]) -> None:
-        if name == "os.rename":
+        if name in {"os.rename", "os.link"}:
             disk_full_at_byte(path, number)
 
     sys.addaudithook(hook)
@@ -168,7 +168,7 @@ def witnessed(path: Path, number: int) -> None:
     file = os.open(path.with_name("witness"), os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
     def hook(name: str, args: tuple[object, ...]) -> None:
-        if name == "os.rename" and ".before-" in str(args[0]):
+        if name in {"os.rename", "os.link"} and ".before-" in str(args[0]):
             os.write(file, b"backed up\n")
 
     def watch(conn: object, cursor: object, statement: str, *_: object) -> None:

@@ -34,7 +34,7 @@ from ftjobs.ledger.store import Ledger
 from ftjobs.ledger.tables import changes, entries, jobs, submissions
 from ftjobs.money import Usd
 from ftjobs.periods import Period, iso, month
-from ftjobs.reports.envelope import dumps
+from ftjobs.reports.envelope import clean, dumps
 from ftjobs.reports.jobs import job_json
 from ftjobs.reports.month import month_json, month_json_parts, month_lines, month_text
 from ftjobs.reports.month_csv import JOB_COLUMNS, groups_csv, jobs_csv
@@ -179,7 +179,8 @@ def csv_of(found: MonthReport) -> str:
     for line in found.lines:
         row = job_json(line)
         row["error_code"] = row["error"]["code"] if row["error"] else None
-        row["tags"] = ";".join(f"{name}={value}" for name, value in sorted(row["tags"].items()))
+        pairs = (f"{name}={value}" for name, value in sorted(row["tags"].items()))
+        row["tags"] = ";".join(_cell(pair, is_number=False) for pair in pairs)
         write([_cell(row[name], is_number=name.endswith("_pct")) for name in JOB_COLUMNS])
     return out.getvalue()
 
@@ -192,10 +193,9 @@ def _cell(value: object, *, is_number: bool) -> str:
             return value.plain()
         case datetime():
             return iso(value)
-        case str() if not is_number and value.lstrip().startswith(
-            ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-        ):
-            return f"'{value}"
+        case str() if not is_number:
+            text = clean(value)
+            return f"'{text}" if text.lstrip()[:1] in {*"=+-@|%\uff1d\uff0b\uff0d\uff20"} else text
         case _:
             return str(value)
 
