@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ftjobs.errors import LedgerError
@@ -75,22 +76,32 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def verdict_of(connection: sqlite3.Connection) -> str:
-    """Return what SQLite says of a database's integrity, "ok" where it is sound."""
+def integrity_of(path: Path) -> str:
+    """Return what SQLite says of the integrity of a database that is there, "ok" where it is sound."""
+    with _reading(path) as connection:
+        return _verdict(connection)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    # Never makes a file, and waits for a writer, but not for ever.
+    existing = f"{path.as_uri()}?mode=rw"
+    with closing(sqlite3.connect(existing, uri=True, timeout=_WAIT_S, isolation_level=None)) as connection:
+        yield connection
+
+
+def _verdict(connection: sqlite3.Connection) -> str:
     ((verdict, *_), *_) = connection.execute("PRAGMA integrity_check(1)").fetchall()
     return str(verdict)
 
 
 def _copy(path: Path, target: Path) -> str:
     """Copy a database into an empty file; return what SQLite says of the original, else of the copy."""
-    # Never makes a file, and waits for a writer, but not for ever.
-    existing = f"{path.as_uri()}?mode=rw"
-    with closing(sqlite3.connect(existing, uri=True, timeout=_WAIT_S, isolation_level=None)) as source:
-        if (verdict := verdict_of(source)) != "ok":
+    with _reading(path) as source:
+        if (verdict := _verdict(source)) != "ok":
             return verdict
         source.execute("VACUUM INTO ?", (str(target),))
-    with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro", uri=True)) as copy:
-        verdict = verdict_of(copy)
+    verdict = integrity_of(target)
     with target.open("rb") as file:
         os.fsync(file.fileno())
     return verdict

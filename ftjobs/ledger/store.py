@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Engine, and_, exc, func, insert, or_, select, update
 
 from ftjobs.errors import LedgerError, UsageError
 from ftjobs.failpoints import reach
@@ -74,13 +74,6 @@ class Ledger:
                 yield connection
         except exc.DBAPIError as error:
             raise unusable(self.place, error) from None
-
-    def integrity(self) -> str:
-        """Return what the database says of its own integrity, "ok" where it is sound."""
-        with self._transaction(writes=False) as connection:
-            if connection.dialect.name != "sqlite":
-                return "ok"  # a server checks its own pages, and is asked with its own tools
-            return str(connection.execute(text("PRAGMA integrity_check(1)")).scalar_one())
 
     # Submissions
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from ftjobs.config import DEFAULT, SETTING_NAMES, Settings, field_of
 from ftjobs.errors import FtjobsError, RejectedError, UnavailableError, UsageError
 from ftjobs.keys import api_key
-from ftjobs.ledger.backup import copies_of
-from ftjobs.ledger.engine import SCHEMA_REVISION, unusable
 from ftjobs.ledger.entries import Trail
-from ftjobs.ledger.glance import schema_and_stamp
-from ftjobs.ledger.place import Place, Server, ledger_place
-from ftjobs.ledger.store import Ledger
 from ftjobs.logs import register_secret
 from ftjobs.models.catalog import Catalog, load_catalog
 from ftjobs.models.names import resolve
@@ -37,22 +28,11 @@ from ftjobs.models.shutdowns import (
 from ftjobs.money import Usd
 from ftjobs.pricing.prices import OLD_DAYS, USER_LIST, Price, load_prices
 from ftjobs.provider.profiles import Profile, require_profile_name
+from ftjobs.workflows.check import Check, State, failed
+from ftjobs.workflows.ledger_check import look_at_ledger, submissions_check
 
-State = Literal["ok", "note", "problem"]
-
-_WAIT_FOR_LOCK_S = 30.0
-_NAMED = 3
 _ADDRESSES = ("ledger_url", "openai_base_url")
 _OTHER_SETTINGS = ("openai_base_url", "openai_organization", "openai_project")
-
-
-class Check(NamedTuple):
-    """One thing that was looked at; a problem has a next step, anything else may have one."""
-
-    name: str
-    state: State
-    message: str
-    next_step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +77,6 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class _Book:
-    """The ledger's check and what it holds; nothing where there is none or it cannot be read."""
-
-    check: Check
-    trails: Sequence[Trail] = ()
-    unsettled: Sequence[Trail] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Answers:
     """The service's check and the dates that it told."""
 
@@ -121,7 +92,7 @@ def diagnose(subject: Subject) -> Diagnosis:
     """
     profile = None if isinstance(subject.profile, FtjobsError) else subject.profile
     catalog = load_catalog() if profile is not None and profile.uses_catalog_dates else None
-    book = _book(subject, profile)
+    book = look_at_ledger(subject.ledger_url, is_sandbox=profile is not None and profile.is_sandbox)
     key = _guarded("key", lambda: _key(profile, subject.environ))
     in_use = () if profile is None else _in_use(book.trails, profile)
     models = in_use or (() if profile is None else worth_asking(catalog, subject.on))
@@ -138,7 +109,7 @@ def diagnose(subject: Subject) -> Diagnosis:
         _guarded("profile", lambda: _profile(subject.profile)),
         key,
         book.check,
-        *([] if book.unsettled is None else [_submissions(book.unsettled)]),
+        *([] if book.unsettled is None else [submissions_check(book.unsettled)]),
         _guarded("prices", lambda: _prices(subject.settings, subject.on)),
         *([] if catalog is None else [_platform(catalog, closings, subject.on)]),
         answers.check,
@@ -152,13 +123,7 @@ def _guarded(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except Exception as error:
-        return _failed(name, error)
-
-
-def _failed(name: str, error: Exception) -> Check:
-    if isinstance(error, FtjobsError):
-        return Check(name, "problem", error.message, error.next_step)
-    return Check(name, "problem", f"ftjobs has a bug: {type(error).__name__}: {error}", "Report it.")
+        return failed(name, error)
 
 
 # Settings, profile, key
@@ -208,7 +173,7 @@ def _value_text(value: object) -> str:
 
 def _profile(profile: Profile | FtjobsError) -> Check:
     if isinstance(profile, FtjobsError):
-        return _failed("profile", profile)
+        return failed("profile", profile)
     if profile.is_sandbox:
         return Check("profile", "ok", "sandbox, on this machine: nothing costs money there.")
     payers = [("organization", profile.organization), ("project", profile.project)]
@@ -223,86 +188,6 @@ def _key(profile: Profile | None, environ: Mapping[str, str]) -> Check:
         return Check("key", "ok", "The sandbox needs none.")
     register_secret(api_key(environ, profile.api_key_env).reveal())
     return Check("key", "ok", f"{profile.api_key_env} is set.")
-
-
-# The ledger
-
-
-def _book(subject: Subject, profile: Profile | None) -> _Book:
-    try:
-        place, stamp = ledger_place(subject.ledger_url), "sandbox" if profile and profile.is_sandbox else "real"
-        return _read(place, stamp) if isinstance(place, Path) else _ask_server(place, stamp)
-    except Exception as error:
-        return _Book(_failed("ledger", error))
-
-
-def _read(path: Path, stamp: str) -> _Book:
-    """Return what the ledger holds, without making, migrating or stamping one."""
-    try:
-        if not path.exists():
-            return _Book(_none_yet(path))
-        found = (SCHEMA_REVISION, stamp) if path.is_dir() else schema_and_stamp(path, this_schema=SCHEMA_REVISION)
-    except (OSError, sqlite3.Error) as error:
-        raise unusable(path, error) from None
-    schema, found_stamp = found
-    if schema is None or (schema == SCHEMA_REVISION and found_stamp is None):
-        return _Book(Check("ledger", "ok", f"{path} is empty: the first command to use it makes its tables."))
-    if schema > SCHEMA_REVISION:
-        message = f"{path} has schema {schema}, of a newer ftjobs: this one knows {SCHEMA_REVISION}."
-        return _Book(Check("ledger", "problem", message, "Upgrade ftjobs, or name another ledger with --ledger."))
-    if schema < SCHEMA_REVISION:
-        message = f"{path} has schema {schema}: the next command that uses it backs it up and brings it to"
-        return _Book(Check("ledger", "note", f"{message} {SCHEMA_REVISION}.", "Run `ftjobs status`."))
-    return _opened(path, stamp, schema)
-
-
-def _ask_server(server: Server, stamp: str) -> _Book:
-    """Return what a server's ledger holds; opening it neither makes nor migrates, but it would stamp."""
-    from ftjobs.ledger.postgres import server_schema_and_stamp
-
-    schema, found_stamp = server_schema_and_stamp(server)
-    if schema == SCHEMA_REVISION and found_stamp is None:
-        return _Book(Check("ledger", "ok", f"{server} is empty: the first command to use it stamps it {stamp}."))
-    return _opened(server, stamp, schema)
-
-
-def _opened(place: Place, stamp: str, schema: str | None) -> _Book:
-    ledger = Ledger(place, stamp=stamp)
-    copies = copies_of(place) if isinstance(place, Path) else []
-    newest = copies[-1].name if copies else None
-    if (verdict := ledger.integrity()) != "ok":
-        message = f"{place} opens, but is damaged (the database says: {verdict})."
-        way_back = f"copy {newest} to its place" if newest else "try the `.recover` of SQLite's own shell"
-        return _Book(Check("ledger", "problem", message, f"Keep the file, and {way_back}."))
-    message = f"{place} is sound: a {stamp} ledger with schema {schema}"
-    if isinstance(place, Path):
-        message += f"; its newest backup is {newest}" if newest else "; no backup lies beside it"
-    return _Book(Check("ledger", "ok", f"{message}."), ledger.trails(), ledger.unsettled())
-
-
-def _none_yet(path: Path) -> Check:
-    folder = next(folder for folder in path.parents if folder.exists())
-    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-        return Check("ledger", "ok", f"There is none at {path} yet: the first command to use it makes it.")
-    message = f"There is none at {path}, and {folder} lets nobody make one."
-    return Check("ledger", "problem", message, "Name another file with --ledger, or set ledger_url.")
-
-
-def _submissions(unsettled: Sequence[Trail]) -> Check:
-    open_ones = [trail.submission for trail in unsettled if trail.submission.job is None]
-    uncertain = [submission.id for submission in open_ones if submission.state == "uncertain"]
-    number = f"{len(unsettled):,} unsettled"
-    if uncertain:
-        names = ", ".join(uncertain[:_NAMED]) + (" and others" if len(uncertain) > _NAMED else "")
-        return Check(
-            "submissions",
-            "problem",
-            f"{number}, {len(uncertain):,} of them uncertain: a job may exist for {names}.",
-            f"Run `ftjobs status`, which looks again; then `ftjobs submit --resend {uncertain[0]}` settles it.",
-        )
-    if unsettled:
-        return Check("submissions", "note", f"{number}.", "Run `ftjobs status`, which asks the service.")
-    return Check("submissions", "ok", "All are settled.")
 
 
 # Prices, the platform, shutdown dates
@@ -377,13 +262,13 @@ def _ask(models: Sequence[str], asking: Asking) -> _Answers:
                         dates[model] = told
                 except RejectedError as error:
                     if error.details.get("http_status") == 401:
-                        return _Answers(_failed("service", error), dates)
+                        return _Answers(failed("service", error), dates)
                     refusal = error
     except UnavailableError as error:
         message = f"Not reached. {error.message}"
         return _Answers(Check("service", "note", message, "Check the connection and the base URL."), dates)
     except Exception as error:
-        return _Answers(_failed("service", error), dates)
+        return _Answers(failed("service", error), dates)
     if refusal is not None:
         return _Answers(Check("service", "note", refusal.message), dates)
     return _Answers(_answered(len(models), len(dates)), dates)

@@ -181,6 +181,22 @@ def test_a_ledger_is_looked_at_and_left_alone(
     assert contents(ledger.parent) == before
 
 
+def test_a_damaged_ledger_is_a_problem_and_the_newest_copy_is_named(
+    inside: Callable[..., Run], ledger: Path
+) -> None:
+    copy = Path(inside("ledger", "backup", "--json").json["file"])
+    with closing(sqlite3.connect(ledger)) as connection:
+        ((root,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_entries_occurred_at'")
+        ((size,),) = connection.execute("PRAGMA page_size")
+    content = bytearray(ledger.read_bytes())
+    content[(root - 1) * size : root * size] = b"\xff" * size
+    ledger.write_bytes(content)
+    check = by_name(inside("doctor", "--json"))["ledger"]
+    assert check["state"] == "problem"
+    assert "damaged" in check["message"]
+    assert check["next_step"] == f"Keep the file, and copy {copy.name} to its place."
+
+
 def test_a_file_that_is_no_ledger_is_one_problem_among_all_checks(person: Person) -> None:
     broken = person.home / "broken.sqlite3"
     broken.write_text("no ledger at all\n" * 100, encoding="utf-8")

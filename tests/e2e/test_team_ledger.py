@@ -121,7 +121,7 @@ def test_a_persons_way_into_a_database_and_back(
     assert (made.code, made.out) == (0, f"Made a real ledger in {name}.\n")
     assert team("doctor", "--migrate", "--json").json["schema"] == "ftjobs.migrate/1"
     assert "Nothing to do" in team("doctor", "--migrate").out
-    assert ledger_check(team("doctor", "--json"))["message"].startswith(f"{name} is sound: a real ledger")
+    assert ledger_check(team("doctor", "--json"))["message"].startswith(f"{name} opens: a real ledger")
 
     submitted = inside("submit", str(training_file), "--model", MODEL, "--json")  # into a file
     assert submitted.code == 0, submitted.err

@@ -17,7 +17,8 @@ from ftjobs.config import RawTable, Settings
 from ftjobs.errors import ConfigError, UsageError
 from ftjobs.models.catalog import load_catalog
 from ftjobs.provider.retrying import RetryPolicy
-from ftjobs.workflows.diagnose import Check, Diagnosis, Subject, diagnose
+from ftjobs.workflows.check import Check
+from ftjobs.workflows.diagnose import Diagnosis, Subject, diagnose
 from tests.conftest import Service
 from tests.wire.conftest import MINI, NOW, URL, Account, Accounts
 
