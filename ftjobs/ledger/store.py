@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,14 +15,14 @@ from ftjobs.failpoints import reach
 from ftjobs.jobs.invoice import Report
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
-from ftjobs.ledger import adopting, invoices, sightings, uploads
+from ftjobs.ledger import adopting, invoices, sightings, states, uploads
 from ftjobs.ledger.adjusting import adjustment, taken_back
 from ftjobs.ledger.adopting import OPEN as _OPEN
 from ftjobs.ledger.adopting import Asked, Rebuild
 from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
-from ftjobs.ledger.changes import keep, state_before, tags_before
+from ftjobs.ledger.changes import keep, tags_before
 from ftjobs.ledger.engine import open_engine, unusable
-from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry, void_entry
+from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry
 from ftjobs.ledger.history import unusual
 from ftjobs.ledger.listing import Listing
 from ftjobs.ledger.locks import require_lock
@@ -31,7 +31,7 @@ from ftjobs.ledger.reconciliation import DayBill
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.sightings import PriceOf, Sighting
 from ftjobs.ledger.spending import budget_states
-from ftjobs.ledger.tables import entries, files, jobs, submissions
+from ftjobs.ledger.tables import entries, jobs, submissions
 from ftjobs.ledger.trails import (
     SETTLING,
     among,
@@ -39,6 +39,7 @@ from ftjobs.ledger.trails import (
     has_entry,
     listed_in,
     select_history,
+    select_named,
     select_submissions,
     select_trails,
 )
@@ -90,10 +91,11 @@ class Ledger:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
             covered = covering(limits, submission.profile, submission.tags)
-            states = budget_states(connection, covered, month_of(now))
-            budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
+            standing = budget_states(connection, covered, month_of(now))
+            budgets = tuple(admit(state, submission.quote.cost.high) for state in standing)
             connection.execute(insert(submissions), submission_row(submission))
-            _append(connection, estimate_entry(submission.id, submission.quote, occurred_at=now, recorded_at=now))
+            estimate = estimate_entry(submission.id, submission.quote, occurred_at=now, recorded_at=now)
+            connection.execute(insert(entries), entry_row(estimate))
             reach("submission.recording")
             return Recorded(submission, is_new=True, budgets=budgets)
 
@@ -129,19 +131,7 @@ class Ledger:
         UsageError where it names none or several.
         """
         with self._transaction(writes=False) as connection:
-            if reference == "last":
-                found = select_submissions(connection, newest_first=True)[:1]
-            elif not reference or not reference.isprintable():
-                found = []  # an empty shell variable must not name the only job, nor can broken bytes name one
-            else:
-                found = select_submissions(connection, or_(submissions.c.id == reference, jobs.c.id == reference))
-                found = found or select_submissions(
-                    connection,
-                    or_(
-                        submissions.c.id.startswith(reference.upper(), autoescape=True),
-                        jobs.c.id.startswith(reference, autoescape=True),
-                    ),
-                )
+            found = select_named(connection, reference)
         if len(found) == 1:
             return found[0]
         raise UsageError(
@@ -154,13 +144,15 @@ class Ledger:
     def set_files(self, submission_id: str, *, training: str, validation: str | None) -> None:
         """Record the uploaded files' ids."""
         with self._transaction(writes=True) as connection:
-            _change(connection, submission_id, _OPEN, training_file_id=training, validation_file_id=validation)
+            states.change(
+                connection, submission_id, _OPEN, training_file_id=training, validation_file_id=validation
+            )
 
     def begin_sending(self, submission_id: str, came_from: State, *, now: datetime) -> None:
         """Commit to the create call; LedgerError where the submission is not as `came_from` says any more."""
         with self._transaction(writes=True) as connection:
             require_lock(self.place, submission_id)
-            _move(connection, submission_id, {came_from}, now, state="sending", error_message=None)
+            states.move(connection, submission_id, {came_from}, now, state="sending", error_message=None)
 
     def require_lock(self, submission_id: str) -> None:
         """Raise LedgerError where this process held the submission's lock and lost it since."""
@@ -169,12 +161,12 @@ class Ledger:
     def mark(self, submission_id: str, state: State, *, now: datetime, error: str | None = None) -> None:
         """Move a submission that has no job and has not ended to `state`."""
         with self._transaction(writes=True) as connection:
-            _move(connection, submission_id, _OPEN, now, state=state, error_message=error)
+            states.move(connection, submission_id, _OPEN, now, state=state, error_message=error)
 
     def close(self, submission_id: str, state: State, *, code: str, message: str, now: datetime) -> None:
         """End a submission that creates no job: its estimate is voided, its key is free again."""
         with self._transaction(writes=True) as connection:
-            self._close(connection, submission_id, state, code=code, message=message, now=now)
+            states.close(connection, submission_id, state, code=code, message=message, now=now)
 
     def attach(self, submission_id: str, job: Job, *, now: datetime) -> None:
         """Record the job that a submission created; again with the same job only refreshes it."""
@@ -211,7 +203,7 @@ class Ledger:
         with self._transaction(writes=True) as connection:
             if replaces is not None:
                 message = f"job {submission.job.id} exists already"
-                self._close(connection, replaces, "abandoned", code="adopted", message=message, now=now)
+                states.close(connection, replaces, "abandoned", code="adopted", message=message, now=now)
             if not adopting.take_in(connection, [submission], now=now) and replaces is not None:
                 sightings.free_key(connection, replaces)
 
@@ -262,7 +254,7 @@ class Ledger:
             trail = select_trails(connection, submissions.c.id == submission_id)[0]
             entry = adjustment(trail, add=add, total_usd=total_usd, reason=reason, by=by, now=now)
             if entry is not None:
-                _append(connection, entry)
+                connection.execute(insert(entries), entry_row(entry))
                 trail = replace(trail, entries=(*trail.entries, entry))
             return trail, entry
 
@@ -373,22 +365,12 @@ class Ledger:
     def remember_file(self, file_id: str, *, account: str, sha256: str, now: datetime) -> None:
         """Record that the account holds an upload of these bytes, and that none is under way any more."""
         with self._transaction(writes=True) as connection:
-            uploads.forget(connection, account, sha256)
-            if not connection.execute(select(files.c.id).where(files.c.id == file_id)).first():
-                connection.execute(
-                    insert(files).values(id=file_id, account=account, sha256=sha256, uploaded_at=now)
-                )
+            uploads.finish(connection, file_id, account, sha256, now)
 
     def known_file(self, account: str, sha256: str) -> str | None:
         """Return the newest upload of these bytes in the account, None where none is known."""
-        query = (
-            select(files.c.id)
-            .where(files.c.account == account, files.c.sha256 == sha256)
-            .order_by(files.c.uploaded_at.desc())
-            .limit(1)
-        )
         with self._transaction(writes=False) as connection:
-            return connection.execute(query).scalar()
+            return uploads.known_file(connection, account, sha256)
 
     def upload_under_way(self, account: str, sha256: str) -> UploadUnderWay | None:
         """Return the upload in parts that was begun and not finished for these bytes, None where none was."""
@@ -415,42 +397,3 @@ class Ledger:
     def _holder(self, connection: Connection, key: str) -> Submission | None:
         found = select_submissions(connection, and_(submissions.c.key == key, submissions.c.holds_key == 1))
         return found[0] if found else None
-
-    def _close(
-        self,
-        connection: Connection,
-        submission_id: str,
-        state: State,
-        *,
-        code: str,
-        message: str,
-        now: datetime,
-    ) -> None:
-        ended = {"state": state, "holds_key": 0, "error_code": code, "error_message": message}
-        _move(connection, submission_id, _OPEN, now, **ended)
-        trail = select_trails(connection, submissions.c.id == submission_id)[0]
-        if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):
-            _append(connection, entry)
-
-
-def _change(connection: Connection, submission_id: str, states: Set[str], **values: object) -> None:
-    """Change a submission that is in one of `states`; in another it was put by somebody else."""
-    is_as_known = and_(submissions.c.id == submission_id, submissions.c.state.in_(states))
-    if connection.execute(update(submissions).where(is_as_known).values(**values)).rowcount != 1:
-        raise LedgerError(
-            "submission_changed",
-            f"Submission {submission_id} was changed by another process meanwhile.",
-            next_step="Run `ftjobs status` to see what became of it.",
-            submission_id=submission_id,
-        )
-
-
-def _move(connection: Connection, submission_id: str, states: Set[str], now: datetime, **values: object) -> None:
-    """Change the state of a submission that is in one of `states`, and keep which one it was."""
-    before = select_submissions(connection, submissions.c.id == submission_id)
-    _change(connection, submission_id, states, **values)
-    keep(connection, [state_before(each) for each in before], now=now)
-
-
-def _append(connection: Connection, entry: Entry) -> None:
-    connection.execute(insert(entries), entry_row(entry))

@@ -110,6 +110,20 @@ def select_submissions(
     return [submission_of(row) for row in connection.execute(query).mappings().all()]
 
 
+def select_named(connection: Connection, reference: str) -> list[Submission]:
+    """Return what a job id, a submission id, a prefix of either or `last` names."""
+    if reference == "last":
+        return select_submissions(connection, newest_first=True)[:1]
+    if not reference or not reference.isprintable():
+        return []  # an empty shell variable must not name the only job, nor can broken bytes name one
+    exact = or_(submissions.c.id == reference, jobs.c.id == reference)
+    begins = or_(
+        submissions.c.id.startswith(reference.upper(), autoescape=True),
+        jobs.c.id.startswith(reference, autoescape=True),
+    )
+    return select_submissions(connection, exact) or select_submissions(connection, begins)
+
+
 def select_trails(
     connection: Connection, where: ColumnElement[bool] | None = None, *, as_of: datetime | None = None
 ) -> list[Trail]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
 
-from ftjobs.ledger.tables import uploads
+from ftjobs.ledger.tables import files, uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,24 @@ def keep(connection: Connection, upload: UploadUnderWay) -> None:
 def forget(connection: Connection, account: str, sha256: str) -> None:
     """Record that nothing is under way for this file."""
     connection.execute(delete(uploads).where(_of(account, sha256)))
+
+
+def finish(connection: Connection, file_id: str, account: str, sha256: str, now: datetime) -> None:
+    """Record that the account holds an upload of these bytes, and that none is under way any more."""
+    forget(connection, account, sha256)
+    if not connection.execute(select(files.c.id).where(files.c.id == file_id)).first():
+        connection.execute(insert(files).values(id=file_id, account=account, sha256=sha256, uploaded_at=now))
+
+
+def known_file(connection: Connection, account: str, sha256: str) -> str | None:
+    """Return the newest upload of these bytes in the account, None where none is known."""
+    query = (
+        select(files.c.id)
+        .where(files.c.account == account, files.c.sha256 == sha256)
+        .order_by(files.c.uploaded_at.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
 
 
 def _of(account: str, sha256: str) -> ColumnElement[bool]:

@@ -222,9 +222,9 @@ ENTRIES = (
         "nothing-voided",
         f"{_BILL}: a rejected or abandoned submission is voided",
         "the void entry",
-        _STORE,
-        '        if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):\n'
-        "            _append(connection, entry)\n",
+        "ftjobs/ledger/states.py",
+        '    if entry := void_entry(trail, now=now, reason=f"{state}: {code}"):\n'
+        "        connection.execute(insert(entries), entry_row(entry))\n",
         "",
         (f"{_JOBS}::test_closing_voids_the_estimate_once",),
     ),

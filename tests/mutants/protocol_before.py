@@ -64,12 +64,12 @@ BEFORE = (
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
             covered = covering(limits, submission.profile, submission.tags)
-            states = budget_states(connection, covered, month_of(now))
-            budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
+            standing = budget_states(connection, covered, month_of(now))
+            budgets = tuple(admit(state, submission.quote.cost.high) for state in standing)
 """,
         """        covered = covering(limits, submission.profile, submission.tags)
-        states = self.budgets(covered, month_of(now))
-        budgets = tuple(admit(state, submission.quote.cost.high) for state in states)
+        standing = self.budgets(covered, month_of(now))
+        budgets = tuple(admit(state, submission.quote.cost.high) for state in standing)
         with self._transaction(writes=True) as connection:
             if holder := self._holder(connection, submission.key):
                 return Recorded(holder, is_new=False)
@@ -122,7 +122,7 @@ BEFORE = (
         "closed-submission-keeps-its-key",
         f"{_RECORD}: what created nothing frees its key",
         "freeing it",
-        _STORE,
+        "ftjobs/ledger/states.py",
         '{"state": state, "holds_key": 0, ',
         '{"state": state, ',
         (f"{_BUDGET}::test_a_submission_that_created_nothing_frees_its_key",),
@@ -207,8 +207,8 @@ BEFORE = (
         f"{_LOCK}: only one process can commit to `sending`",
         "the state that `sending` must come from",
         _STORE,
-        '            _move(connection, submission_id, {came_from}, now, state="sending", error_message=None)',
-        '            _move(connection, submission_id, _OPEN, now, state="sending", error_message=None)',
+        'states.move(connection, submission_id, {came_from}, now, state="sending"',
+        'states.move(connection, submission_id, _OPEN, now, state="sending"',
         (
             f"{_JOBS}::test_only_one_process_can_commit_to_sending",
             f"{_PROTOCOL}::test_a_submission_that_another_process_is_sending_is_not_sent_again",
