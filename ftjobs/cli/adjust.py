@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from ftjobs.cli.context import open_app
-from ftjobs.cli.options import print_json
+from ftjobs.cli.options import JobArgument, print_json
 from ftjobs.errors import UsageError
 from ftjobs.money import Usd
 
 
 def adjust(
     ctx: typer.Context,
-    job: Annotated[
-        str, typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last.")
-    ],
+    job: JobArgument,
     *,
     add: Annotated[
         str | None, typer.Option("--add", metavar="USD", help="Add this to the bill; may be negative.")

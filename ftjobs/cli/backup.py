@@ -22,7 +22,7 @@ def backup(
     """Copy the ledger into a file of its own. Checked, private, and whole or not there at all."""
     from ftjobs.ledger.backup import back_up
     from ftjobs.ledger.place import Server
-    from ftjobs.reports.envelope import envelope
+    from ftjobs.reports.upkeep import backup_json, backup_text
 
     app, given = open_app(ctx)
     path = app.ledger.place
@@ -51,6 +51,6 @@ def backup(
         ) from None
     size = target.stat().st_size
     if given.json:
-        print_json(envelope("backup", sandbox=given.sandbox, ledger=str(path), file=str(target), bytes=size))
+        print_json(backup_json(str(path), str(target), size, sandbox=given.sandbox))
     else:
-        print(f"{target} ({size:,} bytes), checked\nuse it with: ftjobs ledger --ledger {target}")
+        print(backup_text(str(target), size))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ftjobs.cli.context import ask, can_ask, open_app, say
-from ftjobs.cli.options import Globals, print_json
+from ftjobs.cli.options import Globals, JobArgument, print_json
 from ftjobs.errors import InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def cancel(
     ctx: typer.Context,
-    job: Annotated[
-        str, typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last.")
-    ],
+    job: JobArgument,
     *,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Cancel without being asked.")] = False,
 ) -> None:

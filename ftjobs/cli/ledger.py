@@ -11,9 +11,10 @@ import typer
 
 from ftjobs.cli.context import open_app, say, width
 from ftjobs.cli.options import print_json_parts
+from ftjobs.cli.period import period_of
 from ftjobs.cli.spool import Spool
 from ftjobs.errors import UsageError
-from ftjobs.periods import Period, month_of, parse_as_of, parse_period
+from ftjobs.periods import month_of, parse_as_of
 
 if TYPE_CHECKING:
     from ftjobs.reports.month import Listed
@@ -45,7 +46,7 @@ def ledger(
 
     app, given = open_app(ctx)
     now = app.ambient.now()
-    chosen = _period(period, app_month=month_of(now) if month else None, last=month_of(now))
+    chosen = period_of(period, now=now) if period is not None else month_of(now) if month else None
     until = _as_of(as_of)
     _require_one_shape(by, csv=csv, json=given.json)
     if until is not None and until >= now - _STILL_COMING:
@@ -75,20 +76,6 @@ def _csv(found: Listed, by: str | None) -> Iterable[str]:
     from ftjobs.reports.month_csv import groups_csv, jobs_csv
 
     return groups_csv(grouped(found.lines, by), by) if by else jobs_csv(found.lines)
-
-
-def _period(text: str | None, *, app_month: Period | None, last: Period) -> Period | None:
-    if text is None:
-        return app_month
-    try:
-        return parse_period(text, now=last.start)
-    except ValueError:
-        raise UsageError(
-            "bad_period",
-            f"{text!r} is not a period.",
-            next_step="Write it like 2026-10, 2026-10-05, 2026 or last.",
-            period=text,
-        ) from None
 
 
 def _as_of(text: str | None) -> datetime | None:

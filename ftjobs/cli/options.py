@@ -19,6 +19,10 @@ from ftjobs.errors import UsageError, nearest
 from ftjobs.logs import scrub_text
 from ftjobs.reports.envelope import dumps, in_ascii
 
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last.")
+]
+
 QUIET: Final = -1
 VERBOSE: Final = 1
 

@@ -8,8 +8,9 @@ import typer
 
 from ftjobs.cli.context import open_app, say, width
 from ftjobs.cli.options import print_json
+from ftjobs.cli.period import period_of
 from ftjobs.errors import UsageError
-from ftjobs.periods import Period, month_of, parse_period
+from ftjobs.periods import Period, month_of
 from ftjobs.reports.envelope import dumps
 
 if TYPE_CHECKING:
@@ -60,15 +61,7 @@ def reconcile(
 
 
 def _period(text: str | None, now: datetime) -> Period:
-    try:
-        chosen = month_of(now) if text is None else parse_period(text, now=now)
-    except ValueError:
-        raise UsageError(
-            "bad_period",
-            f"{text!r} is not a period.",
-            next_step="Write it like 2026-10, 2026-10-05, 2026 or last.",
-            period=text,
-        ) from None
+    chosen = month_of(now) if text is None else period_of(text, now=now)
     if not chosen.start <= now or chosen.start.year < _FIRST_YEAR:
         raise UsageError(
             "bad_period",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ftjobs.cli.context import chart_marks, open_app, say, width
-from ftjobs.cli.options import Globals, print_json
+from ftjobs.cli.options import Globals, JobArgument, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ JOB_FAILED = 6
 
 def results(
     ctx: typer.Context,
-    job: Annotated[
-        str, typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last.")
-    ],
+    job: JobArgument,
     *,
     output: Annotated[
         str | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ftjobs.cli.context import chart_marks, open_app, say, width
-from ftjobs.cli.options import Globals, print_json
+from ftjobs.cli.options import Globals, JobArgument, print_json
 from ftjobs.errors import FtjobsError
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def show(
     ctx: typer.Context,
-    job: Annotated[
-        str, typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last.")
-    ],
+    job: JobArgument,
     *,
     events: Annotated[bool, typer.Option("--events", help="List all that the job told on its way.")] = False,
 ) -> None:

@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from ftjobs.cli.context import open_app
-from ftjobs.cli.options import print_json
+from ftjobs.cli.options import JobArgument, print_json
 from ftjobs.cli.tag_pairs import tags_of
 from ftjobs.errors import UsageError
 
 
 def tag(
     ctx: typer.Context,
-    job: Annotated[
-        str, typer.Argument(metavar="JOB", help="Job or submission id, a unique prefix of one, or last.")
-    ],
+    job: JobArgument,
     tags: Annotated[list[str] | None, typer.Argument(metavar="K=V...", help="Tags to set.")] = None,
     *,
     remove: Annotated[

@@ -59,11 +59,14 @@ def _forget(unfinished: Path) -> None:
     unfinished.with_name(f"{unfinished.name}-journal").unlink(missing_ok=True)
 
 
-def make_private(path: Path) -> None:
-    """Make an empty file that only its owner can read, unless it is there, and the folders above it."""
+def make_private(path: Path) -> bool:
+    """Make an empty file that only its owner can read, and its folders; return False where one is there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
+    try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Table, TableClause, colum
 from sqlalchemy import table as bare
 
 from ftjobs.errors import LedgerError, UsageError
+from ftjobs.ledger.backup import make_private
 from ftjobs.ledger.engine import migrate, open_engine, unusable
 from ftjobs.ledger.month import report
 from ftjobs.ledger.place import Place, Server
@@ -48,7 +48,10 @@ def copy_ledger(
             next_step="Name another one with --to.",
             ledger=str(target),
         )
-    is_ours = isinstance(target, Path) and _made(target)
+    try:
+        is_ours = isinstance(target, Path) and make_private(target)  # another's is never taken away again
+    except OSError as error:
+        raise unusable(target, error) from None
     from_engine = open_engine(source, stamp=stamp)
     try:
         to_engine = _prepared(target, stamp)
@@ -58,18 +61,6 @@ def copy_ledger(
         if is_ours and isinstance(target, Path):
             target.unlink(missing_ok=True)
         raise
-
-
-def _made(target: Path) -> bool:
-    """Return whether the file was made now, by this process: another's is never taken away again."""
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise unusable(target, error) from None
-    return True
 
 
 def _prepared(target: Place, stamp: str) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,17 @@ def migrated_text(ledger: str, before: str | None, schema: str, *, stamp: str) -
     else:
         done = f"Brought the schema from {before} to {schema} in"
     return scrub_text(f"{done} {ledger}.")
+
+
+def backup_json(ledger: str, file: str, size_bytes: int, *, sandbox: bool) -> dict[str, Any]:
+    """Return `ftjobs.backup/1`."""
+    return envelope("backup", sandbox=sandbox, ledger=scrub_text(ledger), file=scrub_text(file), bytes=size_bytes)
+
+
+def backup_text(file: str, size_bytes: int) -> str:
+    """Return where the copy is, and the command that reads it."""
+    lines = [f"{file} ({size_bytes:,} bytes), checked", f"use it with: ftjobs ledger --ledger {shlex.quote(file)}"]
+    return "\n".join(map(scrub_text, lines))
 
 
 def copied_json(
