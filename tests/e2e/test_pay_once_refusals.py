@@ -210,9 +210,9 @@ def test_a_host_that_refuses_the_create_connection_is_tried_again_and_then_resum
 
 @pytest.mark.slow
 def test_a_host_that_is_not_there_costs_nothing_and_records_nothing(shell: Shell, book: Book) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = listener.getsockname()[1]
-    stopped = shell.submit(OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1")
+    with closing(socket.socket()) as holder:
+        holder.bind(("127.0.0.1", 0))  # bound and not listening: refused, and no other process can take it
+        stopped = shell.submit(OPENAI_BASE_URL=f"http://127.0.0.1:{holder.getsockname()[1]}/v1")
     assert stopped.code == 8, stopped.out + stopped.err
     assert stopped.json["next_step"]
     assert book.submissions() == []

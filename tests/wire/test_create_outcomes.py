@@ -365,8 +365,8 @@ def test_a_wrong_key_is_rejected(service: Service) -> None:
 
 
 def test_a_port_where_nobody_listens_is_not_now(account: Accounts) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    outcome = account(f"http://127.0.0.1:{port}/v1").api.create_job(BODY)
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))  # bound and not listening: refused, and no other process can take it
+        outcome = account(f"http://127.0.0.1:{holder.getsockname()[1]}/v1").api.create_job(BODY)
     assert isinstance(outcome, NotNow)
     assert outcome.code == "unreachable"
