@@ -16,7 +16,7 @@ from ftjobs import logs
 from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
 from ftjobs.errors import ConfigError, FtjobsError
-from ftjobs.keys import Secret, admin_key, api_key
+from ftjobs.keys import Credential, Secret, Token, admin_key, api_key
 from ftjobs.provider.profiles import Profile, choose_profile, require_profile_name
 
 if TYPE_CHECKING:
@@ -190,10 +190,9 @@ class App:
         with ExitStack() as stack:
             if chosen.is_sandbox:
                 chosen = replace(chosen, base_url=stack.enter_context(_serve(self.sandbox_dir)))
-                key = Secret(SANDBOX_KEY, "sandbox")
+                key: Credential = Secret(SANDBOX_KEY, "sandbox")
             else:
-                key = api_key(os.environ, chosen.api_key_env)
-                logs.register_secret(key.reveal())
+                key = _credential(chosen)
             api = stack.enter_context(self._api(chosen, key))
             yield Session(api, self.ledger, self.ambient)
 
@@ -218,7 +217,7 @@ class App:
             yield stack.enter_context(self._api(chosen, key, is_admin=True))
 
     @contextmanager
-    def _api(self, profile: Profile, key: Secret, *, is_admin: bool = False) -> Iterator[Api]:
+    def _api(self, profile: Profile, key: Credential, *, is_admin: bool = False) -> Iterator[Api]:
         from ftjobs.provider.api import Api
 
         api = Api(
@@ -282,6 +281,14 @@ class App:
                 account=account,
             )
         return profile
+
+
+def _credential(profile: Profile) -> Credential:
+    if profile.token_command:
+        return Token(profile.token_command, on_new=logs.register_secret)
+    key = api_key(os.environ, profile.api_key_env)
+    logs.register_secret(key.reveal())
+    return key
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -54,7 +54,7 @@ class Ftjobs:
 
         Without `epochs` the published rule's number counts. The cost is None where no price is known.
         """
-        name = trainable(model, method)
+        name = trainable(model, method, any_model=self._app.profile.any_model)
         terms = self._app.terms(method=method, epochs=epochs)
         found = self._surveyed(data, name, method)
         require_valid(found)
@@ -70,6 +70,7 @@ class Ftjobs:
         epochs: int | Literal["auto"] | None = None,
         batch_size: int | None = None,
         lr_multiplier: float | None = None,
+        learning_rate: float | None = None,
         beta: float | None = None,
         seed: int | None = None,
         suffix: str | None = None,
@@ -84,10 +85,11 @@ class Ftjobs:
         nobody is asked. UncertainError where a create call was sent and no job is seen.
         """
         request = Request(
-            model=trainable(model, method),
+            model=trainable(model, method, any_model=self._app.profile.any_model),
             method=method,
             batch_size=batch_size,
             learning_rate_multiplier=lr_multiplier,
+            learning_rate=learning_rate,
             beta=beta,
             seed=seed,
             suffix=suffix,

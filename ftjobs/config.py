@@ -33,10 +33,14 @@ _TOML_LINE = re.compile(r"at line ([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """One `[[price]]` or `[profiles.NAME]` as written; `origin` names the file and the table."""
+    """One `[[price]]` or `[profiles.NAME]` as written; `origin` names the file and the table.
+
+    `is_local` is True for a table of ./ftjobs.toml, which may have come with a project.
+    """
 
     values: Mapping[str, object]
     origin: str
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def load_settings(
     local_path = cwd / LOCAL_FILE
     files = [_File.read(user_path, label=str(chosen or user_path), required=chosen is not None)]
     if not _same(user_path, local_path):
-        files.append(_File.read(local_path, label=f"./{LOCAL_FILE}", required=False))
+        files.append(_File.read(local_path, label=f"./{LOCAL_FILE}", required=False, is_local=True))
 
     values: dict[str, Any] = {}
     origins = dict.fromkeys((*map(field_of, _KINDS), *_OPENAI_VARIABLES.values()), DEFAULT)
@@ -236,7 +240,7 @@ class _File:
     profiles: Mapping[str, RawTable]
 
     @classmethod
-    def read(cls, path: Path, *, label: str, required: bool) -> _File:
+    def read(cls, path: Path, *, label: str, required: bool, is_local: bool = False) -> _File:
         text = _read_text(path, label, required=required)
         try:
             document = tomllib.loads(text)
@@ -261,7 +265,7 @@ class _File:
             label,
             dict(_flat(document, label, text)),
             tuple(RawTable(price, f"{short}, price {place}") for place, price in enumerate(prices, 1)),
-            {name: RawTable(table, f"{short}, profile {name}") for name, table in profiles.items()},
+            {name: RawTable(table, f"{short}, profile {name}", is_local) for name, table in profiles.items()},
         )
 
 

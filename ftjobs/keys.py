@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import NoReturn
 
 from ftjobs.errors import ConfigError
+
+_TOKEN_AGE_S = 300.0
+_TOKEN_TIMEOUT_S = 60
 
 
 class Secret:
@@ -40,6 +45,72 @@ class Secret:
         raise TypeError("a secret is not stored")
 
 
+class Token:
+    """A bearer token that a command prints (Microsoft Entra's lives an hour or so), fetched anew every 5 minutes.
+
+    `on_new` is told each one before it is used, so that no log shows it. `reveal()` may be called from any thread.
+    """
+
+    __slots__ = ("_command", "_fetched_at", "_lock", "_monotonic", "_on_new", "_value", "name")
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        on_new: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = command[0]
+        self._command = tuple(command)
+        self._on_new = on_new
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._value: str | None = None
+        self._fetched_at = 0.0
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """Return a token; ConfigError `no_token` where the command brings none."""
+        with self._lock:
+            if self._value is None or self._monotonic() - self._fetched_at > _TOKEN_AGE_S:
+                value = self._fetched()
+                self._on_new(value)
+                self._value, self._fetched_at = value, self._monotonic()
+            return self._value
+
+    def _fetched(self) -> str:
+        import subprocess
+
+        try:
+            # Not through a shell, and nothing to read from: a command that asks for a password must not hang.
+            ran = subprocess.run(  # noqa: S603 - the user's own settings name it
+                self._command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TOKEN_TIMEOUT_S, check=False
+            )
+        except (OSError, ValueError) as error:
+            raise _no_token(self.name, getattr(error, "strerror", None) or str(error)) from None
+        except subprocess.TimeoutExpired:
+            raise _no_token(self.name, f"it took more than {_TOKEN_TIMEOUT_S} s") from None
+        if ran.returncode != 0:
+            said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise _no_token(self.name, said[-1][:200] if said else f"it ended with {ran.returncode}")
+        return _checked(ran.stdout.decode("utf-8", "replace").strip(), self.name, said_by="printed by").reveal()
+
+
+Credential = Secret | Token
+"""What opens an account."""
+
+
+def _no_token(command: str, reason: str) -> ConfigError:
+    return ConfigError(
+        "no_token",
+        f"token_command ({command}) brought no token: {reason.rstrip('.')}.",
+        next_step="Run that command by hand until it prints a token alone, then run the same command again.",
+        key="token_command",
+    )
+
+
 def api_key(environ: Mapping[str, str], variable: str) -> Secret:
     """Return the key that `variable` holds.
 
@@ -70,8 +141,10 @@ def _no_key(what: str, variable: str, hint: str = "") -> ConfigError:
     )
 
 
-def _checked(value: str, variable: str) -> Secret:
-    if not value.isascii():
+def _checked(value: str, variable: str, *, said_by: str = "in") -> Secret:
+    if not value:
+        flaw = "nothing"
+    elif not value.isascii():
         flaw = "characters that are not ASCII"
     elif value.strip() != value:
         flaw = "white space or a line break around the key"
@@ -81,7 +154,7 @@ def _checked(value: str, variable: str) -> Secret:
         return Secret(value, variable)
     raise ConfigError(
         "bad_api_key",
-        f"The API key in {variable} cannot be used: it holds {flaw}.",
+        f"The API key {said_by} {variable} cannot be used: it holds {flaw}.",
         next_step=f"Set {variable} again, to the key alone.",
         variable=variable,
     )

@@ -56,13 +56,13 @@ def place(
             _refuse_gone(app, request, told, terms.on)
             consent(estimate, high)
 
-        order = order_of(request, files, estimate, on=terms.on)
+        order = order_of(request, files, estimate, app.profile, on=terms.on)
         return Placed(submit(order, session, consent=agree, limits=app.limits, hooks=hooks), estimate)
 
 
 def holder_of(app: App, request: Request, files: Files, terms: Terms) -> Submission | None:
     """Return the submission that holds this content, as far as a ledger that is there knows."""
-    spec = spec_of(request, files, epochs_for(files.training, terms))
+    spec = spec_of(request, files, epochs_for(files.training, terms), app.profile)
     return app.ledger.holder(spec.content_key(app.profile.account)) if app.has_ledger else None
 
 

@@ -50,7 +50,8 @@ def check(
     from ftjobs.workflows.appraise import epoch_cost
 
     app, given = open_app(ctx)
-    asked, terms = trainable(model, method), app.terms(method=method, epochs=None, looks_back=False)
+    asked = trainable(model, method, any_model=app.profile.any_model)
+    terms = app.terms(method=method, epochs=None, looks_back=False)
     with local_file(data) as path:
         found = surveyed(str(path), asked, method, app, given, named=data)
         held_out = (
@@ -86,7 +87,7 @@ def estimate(
     from ftjobs.workflows.appraise import estimate_for
 
     app, given = open_app(ctx, price_list=price_list)
-    models = [trainable(name.strip(), method) for name in model.split(",")]
+    models = [trainable(name.strip(), method, any_model=app.profile.any_model) for name in model.split(",")]
     terms = app.terms(method=method, epochs=parsed_epochs(epochs))
     surveys = valid_surveys(data, models, method, app, given)
     estimates = [estimate_for(each, found, terms) for each, found in zip(models, surveys, strict=True)]

@@ -59,6 +59,10 @@ def submit(
     lr_multiplier: Annotated[
         float | None, typer.Option("--lr-multiplier", metavar="X", help="Learning rate multiplier.")
     ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", metavar="X", help="Learning rate, where it is absolute."),
+    ] = None,
     beta: Annotated[
         float | None, typer.Option("--beta", metavar="X", min=0, max=2, help="How closely DPO keeps to the model.")
     ] = None,
@@ -97,10 +101,11 @@ def submit(
 
         app, given = open_app(ctx)
         request = Request(
-            model=trainable(model, method),
+            model=trainable(model, method, any_model=app.profile.any_model),
             method=method,
             batch_size=batch_size,
             learning_rate_multiplier=lr_multiplier,
+            learning_rate=learning_rate,
             beta=beta,
             seed=seed,
             suffix=suffix,

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any, Literal, NamedTuple
 
 MAX_EPOCHS = 50  # what the API reference allows
+FIELDS = frozenset(
+    {
+        "model",
+        "training_file",
+        "validation_file",
+        "suffix",
+        "seed",
+        "metadata",
+        "integrations",
+        "method",
+        "hyperparameters",
+    }
+)
+"""What the create call of the API takes; anything else is a service's own."""
 _METHOD = "supervised"
 _NOT_CONTENT = frozenset({"requested_model", "training_bytes"})
 
@@ -19,6 +34,7 @@ class JobSpec:
 
     `model` is what is sent (a dated snapshot or an ft: name), `base_model` the snapshot that is priced,
     `requested_model` what the user typed. `training_*` describe the file's bytes, not the file's name.
+    `extra_body` are fields of the service's own.
     """
 
     model: str
@@ -35,6 +51,8 @@ class JobSpec:
     seed: int | None = None
     again: str | None = None
     beta: float | None = None
+    learning_rate: float | None = None
+    extra_body: Mapping[str, Any] | None = None
 
     def content_key(self, account: str) -> str:
         """Return the hash under which one account holds at most one live or succeeded job of this content."""

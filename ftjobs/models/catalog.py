@@ -23,14 +23,15 @@ class ImageTokens:
 class CatalogModel:
     """One dated snapshot; `max_example_tokens` and `shutdown_date` are None where nobody published them.
 
-    `encoding` names the vocabulary that counts its dataset tokens; from `shutdown_date` on it is gone. `format`
-    is what supervised training takes: "chat", or "completion" for prompt/completion. `image_tokens` is None
-    where the model is not trained with images, or nobody published their price.
+    `encoding` names the vocabulary that counts its dataset tokens, None where it is not known; from
+    `shutdown_date` on it is gone. `format` is what supervised training takes: "chat", or "completion" for
+    prompt/completion. `image_tokens` is None where the model is not trained with images, or nobody published their
+    price.
     """
 
     name: str
     aliases: tuple[str, ...]
-    encoding: str
+    encoding: str | None
     max_example_tokens: int | None
     methods: tuple[str, ...]
     shutdown_date: date | None

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ftjobs.errors import UsageError, nearest
 from ftjobs.models.catalog import Catalog, CatalogModel, load_catalog
 
+_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,199}", re.ASCII)
+_ANY_METHODS = ("supervised", "dpo")
 _FINE_TUNED = re.compile(r"ft:([^:\s]+):\S+")
 
 
@@ -23,14 +25,17 @@ class ModelName:
     base: CatalogModel
 
 
-def resolve(requested: str, catalog: Catalog) -> ModelName:
+def resolve(requested: str, catalog: Catalog, *, any_model: bool = False) -> ModelName:
     """Return the model that `requested` names: a snapshot, an alias, or "ft:BASE:ORG:SUFFIX:ID[:CHECKPOINT]".
 
-    Raises UsageError `unknown_model`, with the nearest known name in its next step.
+    Raises UsageError `unknown_model`, with the nearest known name in its next step. With `any_model`, for a
+    service that has models of its own, a name that is not in the catalog is a base model that nothing is known of.
     """
     tuned = _FINE_TUNED.fullmatch(requested)
     asked_base = tuned[1] if tuned else requested
     base = catalog.find(asked_base)
+    if base is None and any_model and _NAME.fullmatch(requested):
+        base = CatalogModel(asked_base, (), None, None, _ANY_METHODS, None)
     if base is None or not requested.isprintable():
         known = [name for model in catalog.models for name in (model.name, *model.aliases)]
         guess = nearest(asked_base, known)
@@ -45,9 +50,9 @@ def resolve(requested: str, catalog: Catalog) -> ModelName:
     return ModelName(requested, requested if tuned else base.name, base)
 
 
-def trainable(requested: str, method: str) -> ModelName:
-    """Return the catalog's model of that name; UsageError where there is none, or none that learns by `method`."""
-    name = resolve(requested, load_catalog())
+def trainable(requested: str, method: str, *, any_model: bool = False) -> ModelName:
+    """Return the model of that name, as `resolve` does; UsageError where it cannot be trained by `method`."""
+    name = resolve(requested, load_catalog(), any_model=any_model)
     require_method(name, method)
     return name
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from ftjobs.dataset.survey import Survey
+from ftjobs.dataset.tokens import STAND_IN, counted_by
 from ftjobs.errors import UsageError
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import MAX_EPOCHS
@@ -113,6 +114,12 @@ class Estimate:
         """What the bounds low, expected and high of the dataset tokens count, in words."""
         if self.model.base.format == "completion" and self.method == "supervised":
             return dict.fromkeys(("low", "expected", "high"), "the text of prompt and completion")
+        if self.model.base.encoding is None:
+            return {
+                "low": f"three quarters of {STAND_IN}'s count",
+                "expected": f"1.1 times {STAND_IN}'s count",
+                "high": f"up to 3 times {STAND_IN}'s count",
+            }
         return {
             "low": "the text and 3 tokens a message (ChatML)",
             "expected": "the cookbook's rule, which adds 3 an example",
@@ -201,7 +208,9 @@ def _about_dataset(survey: Survey, model: ModelName, method: str) -> Iterator[st
             f" {f'{limit:,} tokens' if limit is not None else 'the model allows'}: their ends are cut off"
             " and not trained on."
         )
-    if survey.dataset_tokens.expected < survey.dataset_tokens.high:
+    if model.base.encoding is None:
+        yield f"{model.base.name} is not in the catalog: {counted_by(None)}."
+    elif survey.dataset_tokens.expected < survey.dataset_tokens.high:
         yield (
             "Whether the prompt of a preference pair is billed once or twice is not documented, nor how tools"
             " are: the high estimate counts the prompt twice and tools as text."

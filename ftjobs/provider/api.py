@@ -15,12 +15,14 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 import httpx2
 import openai
 
-from ftjobs.errors import UnavailableError
+from ftjobs.errors import RejectedError, UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job, parse_job
-from ftjobs.keys import Secret
+from ftjobs.jobs.spec import FIELDS
+from ftjobs.keys import Credential
 from ftjobs.models.shutdowns import parse_shutdown_date
-from ftjobs.provider.objects import JobPage, RemoteFile, parse_file, parse_page
+from ftjobs.provider.lookalikes import look_alike, other_api
+from ftjobs.provider.objects import FilePage, JobPage, RemoteFile, parse_file, parse_file_page, parse_page
 from ftjobs.provider.outcomes import (
     Again,
     Answer,
@@ -41,6 +43,7 @@ from ftjobs.provider.uploads import (
     RemoteUpload,
     completed_file,
     dataset_changed,
+    marked,
     newest_named,
     opened,
     parse_begun,
@@ -55,6 +58,8 @@ CREATE_TIMEOUT_S = 60.0
 _READ_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 _NEWEST_FILES = 1000
+MOST_FILES = 10_000  # what one page of the list of files holds at most (API reference)
+_NO_SUCH_LIST = {404, 405, 501}
 # What failed before a connection stood: the request cannot have left.
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
@@ -73,7 +78,7 @@ class Api:
     def __init__(
         self,
         profile: Profile,
-        key: Secret,
+        key: Credential,
         *,
         is_admin: bool = False,
         policy: RetryPolicy | None = None,
@@ -110,13 +115,16 @@ class Api:
 
         def ask(client: openai.OpenAI) -> Any:
             return client.fine_tuning.jobs.with_raw_response.list(
-                limit=PAGE_LIMIT,
-                after=after or openai.omit,
+                limit=openai.omit if is_whole else PAGE_LIMIT,
+                after=openai.omit if is_whole or after is None else after,
                 metadata=dict(metadata) if metadata else openai.omit,
             )
 
+        is_whole = "cursor" in self.profile.lacks
         return self.read(
-            ask, lambda body: parse_page(body, after, skips_damaged=skips_damaged), doing="the list of jobs"
+            ask,
+            lambda body: parse_page(body, after, skips_damaged=skips_damaged, is_whole=is_whole),
+            doing="the list of jobs",
         )
 
     def retrieve_job(self, job_id: str) -> Job | None:
@@ -160,9 +168,10 @@ class Api:
         def attempt() -> RemoteFile:
             with opened(path) as source:
                 sent = HashingReader(source, on_progress)
-                answer = _answer(
+                body = marked(sent) if self.profile.byte_order_mark else sent
+                answer = self._answer(
                     lambda: self._client.files.with_raw_response.create(
-                        file=(name, cast(IO[bytes], sent)), purpose="fine-tune", timeout=_UPLOAD_TIMEOUT
+                        file=(name, cast(IO[bytes], body)), purpose="fine-tune", timeout=_UPLOAD_TIMEOUT
                     )
                 )
             uploaded = self._usable(answer, parse_file, doing="the upload")
@@ -171,6 +180,36 @@ class Api:
             return uploaded
 
         return self._repeat(attempt, doing="the upload")
+
+    def files_named(self, part: str) -> frozenset[str]:
+        """Return the ids of the training files whose names hold `part`, over every page of the list.
+
+        None are known where the service has no list of files.
+        """
+        found, after, seen = set[str](), None, set[str]()
+        while True:
+            page = self._file_page(after)
+            found.update(file_id for file_id, name in page.names if part in name)
+            if page.after is None or page.after in seen:
+                return frozenset(found)
+            seen.add(page.after)
+            after = page.after
+
+    def _file_page(self, after: str | None) -> FilePage:
+        def ask(client: openai.OpenAI) -> Any:
+            has_pages = "cursor" not in self.profile.lacks
+            return client.files.with_raw_response.list(
+                purpose="fine-tune",
+                limit=MOST_FILES if has_pages else openai.omit,
+                after=openai.omit if after is None else after,
+            )
+
+        try:
+            return self.read(ask, parse_file_page, doing="the list of files")
+        except RejectedError as error:
+            if error.details.get("http_status") in _NO_SUCH_LIST:
+                return FilePage((), None)
+            raise
 
     def begin_upload(self, name: str, size: int) -> RemoteUpload:
         """Return a new, pending Upload for a training file of `size` bytes; it holds nothing yet."""
@@ -205,7 +244,7 @@ class Api:
                 if source.seek(0, 2) < start + size:
                     raise dataset_changed(path)
                 sent = HashingReader(source, on_progress, start=start, size=size, before=before)
-                answer = _answer(
+                answer = self._answer(
                     lambda: self._client.uploads.parts.with_raw_response.create(
                         upload_id, data=("part", cast(IO[bytes], sent)), timeout=_UPLOAD_TIMEOUT
                     )
@@ -236,7 +275,7 @@ class Api:
 
     def cancel_upload(self, upload_id: str) -> None:
         """Ask the service, once, to forget an unfinished Upload: it would do so by itself within the hour."""
-        _answer(lambda: self._client.uploads.with_raw_response.cancel(upload_id))
+        self._answer(lambda: self._client.uploads.with_raw_response.cancel(upload_id))
 
     def find_file(self, name: str, *, size: int) -> RemoteFile | None:
         """Return the newest training file of this very name and size, None where the newest files have none."""
@@ -256,8 +295,12 @@ class Api:
         client = self._new_client(
             httpx2.Timeout(CREATE_TIMEOUT_S, connect=10.0), on_answer=lambda _unread: reach("create.sent")
         )
+        own = {name: value for name, value in body.items() if name not in FIELDS}
+        known = {name: value for name, value in body.items() if name in FIELDS}
         try:
-            answer = _answer(lambda: client.fine_tuning.jobs.with_raw_response.create(**body))
+            answer = self._answer(
+                lambda: client.fine_tuning.jobs.with_raw_response.create(**known, extra_body=own or None)
+            )
         finally:
             client.close()
         return outcome_of_create(answer, sent=body, now=self._now())
@@ -267,12 +310,15 @@ class Api:
     ) -> openai.OpenAI:
         transport = httpx2.Client(
             follow_redirects=False,
-            event_hooks={"response": [on_answer]},
+            event_hooks={
+                "request": [self._rename_key] if self._sends_api_key_header else [],
+                "response": [on_answer],
+            },
             timeout=timeout,
             trust_env=not self.profile.is_loopback,  # a proxy has no business with this machine's own address
         )
         client = openai.OpenAI(
-            api_key=self._key.reveal(),
+            api_key=self._key.reveal,  # asked before each request: a token is a new one from time to time
             base_url=self.profile.base_url,
             timeout=timeout,
             max_retries=0,
@@ -287,9 +333,20 @@ class Api:
         client._custom_headers = {}  # OPENAI_CUSTOM_HEADERS, which may even replace the key
         return client
 
+    @property
+    def _sends_api_key_header(self) -> bool:
+        return self.profile.auth == "api-key" and not self.profile.token_command
+
+    def _rename_key(self, request: httpx2.Request) -> None:
+        """Send the key where services of Azure's kind look for it; the SDK knows one place only."""
+        request.headers["api-key"] = request.headers.pop("Authorization").removeprefix("Bearer ")
+
     def send_once(self, ask: Raw) -> Answer:
         """Return what came of one request, whatever it was: nothing is repeated, nothing raised."""
-        return _answer(lambda: ask(self._client))
+        return self._answer(lambda: ask(self._client))
+
+    def _answer(self, send: Callable[[], Any]) -> Answer:
+        return _answer(send, self.profile.statuses)
 
     def read(self, ask: Raw, parse: Callable[[object], T], *, doing: str, exact: bool = False) -> T:
         """Return what `parse` makes of an answer; one that it has a ValueError for is asked for again.
@@ -321,9 +378,13 @@ class Api:
                 raise rejected_error(rejected, doing=doing)
             case None:
                 pass
+        body: object = None
         try:
-            return parse(answer.decoded(exact=exact) if isinstance(answer, Reply) else None)
+            body = answer.decoded(exact=exact) if isinstance(answer, Reply) else None
+            return parse(body)
         except (ValueError, RecursionError) as error:
+            if name := look_alike(body):
+                raise other_api(name, self.profile.base_url) from None
             raise TryAgainError(f"an unusable answer ({error})", unusable=True) from None
 
     def _repeat(self, attempt: Callable[[], T], *, doing: str) -> T:
@@ -345,12 +406,12 @@ class Api:
             ) from None
 
 
-def _answer(send: Callable[[], Any]) -> Answer:
+def _answer(send: Callable[[], Any], statuses: Mapping[str, str]) -> Answer:
     """Return what `send` brought back, whatever it was; nothing that the network does is raised."""
     try:
-        return _reply(send().http_response)
+        return _reply(send().http_response, statuses)
     except openai.APIStatusError as error:
-        return _reply(error.response)
+        return _reply(error.response, statuses)
     except openai.APIConnectionError as error:
         cause = error.__cause__
         reason = f"{type(cause or error).__name__}: {cause or error}".strip(": ")
@@ -359,9 +420,10 @@ def _answer(send: Callable[[], Any]) -> Answer:
         return NoReply(sent=True, reason=type(error).__name__)
 
 
-def _reply(response: httpx2.Response) -> Reply:
+def _reply(response: httpx2.Response, statuses: Mapping[str, str]) -> Reply:
     try:
         body = response.read()
     except httpx2.HTTPError:
         body = b""
-    return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, body, statuses)

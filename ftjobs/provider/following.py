@@ -46,10 +46,13 @@ def events(api: Api, job_id: str, *, newest: int | None = None) -> Iterator[Even
         raise ValueError("the newest events are 1 or more")
     limit = PAGE_LIMIT if newest is None else min(newest, PAGE_LIMIT)
 
-    def ask(client: Any, after: Mapping[str, str]) -> Any:
-        return client.fine_tuning.jobs.with_raw_response.list_events(job_id, limit=limit, **after)
+    _require_feature(api, "events")
 
-    for number, event in enumerate(_listed(api, ask, parse_event, doing=f"the events of job {job_id}"), 1):
+    def ask(client: Any, page: Mapping[str, Any]) -> Any:
+        return client.fine_tuning.jobs.with_raw_response.list_events(job_id, **page)
+
+    found = _listed(api, ask, parse_event, limit=limit, doing=f"the events of job {job_id}")
+    for number, event in enumerate(found, 1):
         yield event
         if number == newest:
             return
@@ -57,15 +60,24 @@ def events(api: Api, job_id: str, *, newest: int | None = None) -> Iterator[Even
 
 def checkpoints(api: Api, job_id: str) -> Iterator[Checkpoint]:
     """Yield the job's checkpoints, newest first, a page at a time; errors as with `events`."""
+    _require_feature(api, "checkpoints")
 
-    def ask(client: Any, after: Mapping[str, str]) -> Any:
-        of_job = client.fine_tuning.jobs.checkpoints.with_raw_response
-        return of_job.list(job_id, limit=PAGE_LIMIT, **after)
+    def ask(client: Any, page: Mapping[str, Any]) -> Any:
+        return client.fine_tuning.jobs.checkpoints.with_raw_response.list(job_id, **page)
 
     def parse(raw: object) -> Checkpoint:
         return parse_checkpoint(raw, job_id=job_id)
 
-    yield from _listed(api, ask, parse, doing=f"the checkpoints of job {job_id}")
+    yield from _listed(api, ask, parse, limit=PAGE_LIMIT, doing=f"the checkpoints of job {job_id}")
+
+
+def _require_feature(api: Api, name: str) -> None:
+    if name in api.profile.lacks:
+        raise RejectedError(
+            "not_supported",
+            f"The service of profile {api.profile.name} has no {name}.",
+            next_step="What it tells of a job is what `ftjobs show` prints.",
+        )
 
 
 def cancel(api: Api, job_id: str) -> CancelOutcome:
@@ -159,15 +171,19 @@ def _listed(
     ask: Callable[..., Any],
     parse: Callable[[object], T],
     *,
+    limit: int,
     doing: str,
 ) -> Iterator[T]:
     """Yield what all pages of a list hold; a page that lies is refused, never read as the end."""
     cursor: str | None = None
     seen: set[str] = set()
+    is_whole = "cursor" in api.profile.lacks
     while True:
-        after = {} if cursor is None else {"after": cursor}
+        page: dict[str, Any] = {} if is_whole else {"limit": limit}
+        if cursor is not None:
+            page["after"] = cursor
         items, following = api.read(
-            partial(ask, after=after), partial(_page, parse=parse, before=cursor), doing=doing
+            partial(ask, page=page), partial(_page, parse=parse, before=cursor, is_whole=is_whole), doing=doing
         )
         yield from items
         if following is None:
@@ -182,14 +198,20 @@ def _listed(
         cursor = following
 
 
-def _page(body: object, parse: Callable[[object], T], before: str | None) -> tuple[list[T], str | None]:
-    """Return the items of a page and the cursor of the next one, None on the last; ValueError for a lie."""
+def _page(
+    body: object, parse: Callable[[object], T], before: str | None, *, is_whole: bool
+) -> tuple[list[T], str | None]:
+    """Return the items of a page and the cursor of the next one, None on the last; ValueError for a lie.
+
+    `is_whole` is for a service whose lists come at once, and need not say that nothing follows.
+    """
     if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
         raise ValueError("no list")
-    if not isinstance(body.get("has_more"), bool):
+    has_more = body.get("has_more", False if is_whole else None)
+    if not isinstance(has_more, bool) or (is_whole and has_more):
         raise ValueError("a page that does not say whether more follow")
     items = [parse(raw) for raw in body["data"]]
-    if not body["has_more"]:
+    if not has_more:
         return items, None
     following = items[-1].id if items else None
     if following is None or before in {item.id for item in items} - {None}:

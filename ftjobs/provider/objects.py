@@ -21,6 +21,14 @@ class JobPage:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePage:
+    """The ids and names of one page of files; `after` is the cursor of the next one, None on the last."""
+
+    names: tuple[tuple[str, str], ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """An uploaded file; `status` is the service's word, None where it gives none."""
 
@@ -29,12 +37,18 @@ class RemoteFile:
     status_details: str | None
 
 
-def parse_page(body: object, after: str | None, *, skips_damaged: bool) -> JobPage:
-    """Return the page of jobs that a decoded body holds, asked for behind `after`; ValueError where it lies."""
+def parse_page(body: object, after: str | None, *, skips_damaged: bool, is_whole: bool = False) -> JobPage:
+    """Return the page of jobs that a decoded body holds, asked for behind `after`; ValueError where it lies.
+
+    `is_whole` is for a service whose lists come at once, and need not say that nothing follows.
+    """
     if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
         raise ValueError("no list of jobs")
-    if not isinstance(body.get("has_more"), bool):
+    has_more = body.get("has_more", False if is_whole else None)
+    if not isinstance(has_more, bool):
         raise ValueError("a page that does not say whether more follow")
+    if is_whole and has_more:
+        raise ValueError("a list that goes on, of a service whose lists come at once")
     jobs, damaged = [], 0
     for raw in body["data"]:
         try:
@@ -43,11 +57,23 @@ def parse_page(body: object, after: str | None, *, skips_damaged: bool) -> JobPa
             if not skips_damaged:
                 raise
             damaged += 1
-    if not body["has_more"]:
+    if not has_more:
         return JobPage(tuple(jobs), None, damaged)
     if not jobs or any(job.id == after for job in jobs):
         raise ValueError("a page whose cursor does not move")
     return JobPage(tuple(jobs), jobs[-1].id, damaged)
+
+
+def parse_file_page(body: object) -> FilePage:
+    """Return the page of files that a decoded body holds; ValueError where it is none.
+
+    Lists of files need not say whether more follow: then nothing does.
+    """
+    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
+        raise ValueError("no list of files")
+    files = [(each.get("id"), each.get("filename")) for each in body["data"] if isinstance(each, dict)]
+    names = tuple((i, name) for i, name in files if isinstance(i, str) and isinstance(name, str))
+    return FilePage(names, names[-1][0] if names and body.get("has_more") is True else None)
 
 
 def parse_file(body: object) -> RemoteFile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,7 @@ _NEXT_STEPS = {
     401: "Check the API key (and that it belongs to this base URL), then run the same command again.",
     402: "Settle the account's billing, then run the same command again.",
     403: "Ask the account's owner for access, or use another profile.",
+    404: "Check the base URL: the API's paths must begin where it ends, and not every service has fine-tuning.",
     429: "Add credit or raise the limit in the account's billing settings, then run the same command again.",
 }
 _NEXT_STEPS_BY_CODE = {
@@ -41,18 +42,21 @@ _NEXT_STEPS_BY_CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer; header names in lower case."""
+    """An HTTP answer; header names in lower case. `statuses` are the service's own words for the API's."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    statuses: Mapping[str, str] = field(default_factory=dict)
 
     def decoded(self, *, exact: bool = False) -> object:
         """Return the body's JSON as it may be kept: a service may repeat the key, or send what no database takes.
 
+        A job whose status is a word of the service's own gets the API's, and keeps its own as `provider_status`.
         `exact` fractions are Decimals. ValueError or RecursionError where it is no JSON.
         """
-        return storable(json.loads(self.body, parse_float=_decimal if exact else None))
+        body = storable(json.loads(self.body, parse_float=_decimal if exact else None))
+        return _translated(body, self.statuses) if self.statuses else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,17 @@ class NoReply:
 
     sent: bool
     reason: str
+
+
+def _translated(body: Any, statuses: Mapping[str, str]) -> Any:
+    if not isinstance(body, dict):
+        return body
+    if isinstance(data := body.get("data"), list):
+        return {**body, "data": [_translated(each, statuses) for each in data]}
+    told = body.get("status")
+    if body.get("object") != "fine_tuning.job" or not isinstance(told, str) or told not in statuses:
+        return body
+    return {**body, "status": statuses[told], "provider_status": told}
 
 
 def _decimal(text: str) -> Decimal:
@@ -157,6 +172,8 @@ def trouble_of_read(answer: Answer, *, now: datetime) -> Again | Rejected | None
     """Return what is wrong with the answer to a read, None for a 2xx (whose body is the caller's to judge)."""
     if isinstance(answer, NoReply):
         return Again(answer.reason)
+    if 300 <= answer.status < 400:
+        return Again(f"HTTP {answer.status}, a redirect, which is not followed: the key would go with it")
     if 200 <= answer.status < 300:
         return None
     code, message = error_of(answer)
@@ -188,6 +205,8 @@ def error_of(reply: Reply) -> tuple[str, str]:
     except (ValueError, RecursionError):
         return fallback
     error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(body, dict) and isinstance(body.get("detail"), list | str):
+        return fallback[0], one_line(_detail(body["detail"]))
     if isinstance(error, str):
         return fallback[0], one_line(error)
     if not isinstance(error, dict):
@@ -195,6 +214,15 @@ def error_of(reply: Reply) -> tuple[str, str]:
     code = next((error[k] for k in ("code", "type") if isinstance(error.get(k), str) and error[k]), fallback[0])
     message = error.get("message")
     return one_line(code, 64), one_line(message) if isinstance(message, str) and message else fallback[1]
+
+
+def _detail(detail: list[object] | str) -> str:
+    """Return as a sentence what services built on FastAPI put in place of the error envelope."""
+    if isinstance(detail, str):
+        return detail
+    first = detail[0] if detail and isinstance(detail[0], dict) else {}
+    place = ".".join(map(str, first["loc"])) if isinstance(first.get("loc"), list) else ""
+    return ": ".join(filter(None, (place, str(first.get("msg", ""))))) or "no further explanation"
 
 
 def retry_after_s(reply: Reply, *, now: datetime) -> float | None:

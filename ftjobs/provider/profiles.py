@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ftjobs.config import RawTable, Settings
 from ftjobs.errors import ConfigError, UsageError, nearest
 from ftjobs.jobs.spec import MAX_EPOCHS
+from ftjobs.provider.profile_table import bundled_profiles, parse_table
 
 OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_DOMAIN = "openai.com"
+_BENT_BY_ENVIRONMENT = ("openai", "generic")
 _OPENAI_ADMIN_KEY = "OPENAI_ADMIN_KEY"
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # What may hide another host or a key, or would end up before the path that is called.
 _STRAY = re.compile(r"[\s@\\?#]")
-_HEADER_KEYS = frozenset({"organization", "project"})
-_TEXT_KEYS = frozenset(
-    {"extends", "base_url", "api_key_env", "admin_key_env", "account", "organization", "project"}
-)
-_KEYS = _TEXT_KEYS | {"max_file_bytes", "uploads_api", "max_epochs"}
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 # What the Uploads API takes: as a whole, and in one part.
@@ -40,6 +38,11 @@ class Profile:
     `max_file_bytes` is what one request may carry of a file; above it the Uploads API takes it in parts, where
     the service has that (`uploads_api`; None where nobody said: OpenAI and the sandbox have it). `max_epochs` is
     how often it trains on a dataset at most, also where it chooses the number itself.
+
+    `lacks` names what it does not have (`profile_table.FEATURES`); `statuses` says which of the API's words its
+    own status words mean; `file_ready` are the words of a file that can be trained on, None being no word at all.
+    Where `hyperparameters` has bounds, these are all that it takes beside the epochs. `extra_body` goes into each
+    create call. With `billing` manual, trained tokens make no bill.
     """
 
     name: str
@@ -55,6 +58,19 @@ class Profile:
     uploads_api: bool | None = None
     max_epochs: int = MAX_EPOCHS
     admin_key_env: str | None = None
+    token_command: tuple[str, ...] = ()
+    auth: Literal["bearer", "api-key"] = "bearer"
+    any_model: bool = False
+    lacks: frozenset[str] = frozenset()
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    file_ready: frozenset[str | None] = frozenset({"processed", None})
+    auto: str | int = "auto"
+    hyperparameters_in: Literal["method", "top"] = "method"
+    hyperparameters: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    suffix_pattern: str | None = None
+    byte_order_mark: bool = False
+    billing: Literal["trained_tokens", "manual"] = "trained_tokens"
 
     @property
     def admin_key_variable(self) -> str | None:
@@ -89,8 +105,12 @@ class Profile:
     @property
     def is_openai(self) -> bool:
         """True where the base URL is OpenAI's own platform."""
-        host = _host(self.base_url or "")
-        return host == _OPENAI_DOMAIN or host.endswith(f".{_OPENAI_DOMAIN}")
+        return self.is_within([_OPENAI_DOMAIN])
+
+    def is_within(self, domains: Iterable[str]) -> bool:
+        """Return whether the base URL's host is one of these domains, or below one."""
+        host = f".{_host(self.base_url or '')}"
+        return any(host.endswith(f".{domain}") for domain in domains)
 
     @property
     def is_loopback(self) -> bool:
@@ -110,7 +130,7 @@ def choose_profile(settings: Settings, name: str | None = None) -> Profile:
     base_url = settings.openai_base_url
     chosen = name or settings.profile or ("openai" if _is_openai_url(base_url) else "generic")
     if table := settings.profile_tables.get(chosen):
-        return _checked(_from_table(chosen, table, settings))
+        return _checked(_from_table(chosen, table))
     return _checked(_bundled(chosen, settings))
 
 
@@ -129,129 +149,87 @@ def require_profile_name(name: str, settings: Settings, *, key: str) -> None:
 
 def profile_names(settings: Settings) -> list[str]:
     """Return the names that --profile takes: the bundled ones, then those of the settings."""
-    return ["openai", "generic", "sandbox", *settings.profile_tables]
+    return list(dict.fromkeys([*bundled_profiles(), SANDBOX.name, *settings.profile_tables]))
 
 
 def _bundled(name: str, settings: Settings) -> Profile:
-    match name:
-        case "sandbox":
-            return SANDBOX
-        case "openai":
-            profile = Profile("openai", settings.openai_base_url or OPENAI_URL, uses_catalog_dates=True)
-            profile = replace(profile, keeps_metadata=profile.is_openai)
-        case "generic":
-            if settings.openai_base_url is None:
-                raise ConfigError(
-                    "no_base_url",
-                    "The profile generic needs a base URL.",
-                    next_step="Set OPENAI_BASE_URL, or name a profile that has a base_url with --profile.",
-                    key="OPENAI_BASE_URL",
-                )
-            profile = Profile("generic", settings.openai_base_url)
-        case _:
-            known = profile_names(settings)
-            close = nearest(name, known)
-            raise UsageError(
-                "unknown_profile",
-                f"There is no profile {name!r}.",
-                next_step=f"Did you mean {close}?" if close else f"Use one of: {', '.join(known)}.",
-                profile=name,
-            )
-    return replace(profile, organization=settings.openai_organization, project=settings.openai_project)
+    if name == SANDBOX.name:
+        return SANDBOX
+    if name not in bundled_profiles():
+        known = profile_names(settings)
+        close = nearest(name, known)
+        raise UsageError(
+            "unknown_profile",
+            f"There is no profile {name!r}.",
+            next_step=f"Did you mean {close}?" if close else f"Use one of: {', '.join(known)}.",
+            profile=name,
+        )
+    values = dict(bundled_profiles()[name].values)
+    if name in _BENT_BY_ENVIRONMENT:  # the SDK's own variables are about these two, and about no other host
+        environment = {
+            "base_url": settings.openai_base_url,
+            "organization": settings.openai_organization,
+            "project": settings.openai_project,
+        }
+        values |= {key: value for key, value in environment.items() if value}
+    if "base_url" not in values:
+        raise _no_base_url(name)
+    return _profile(name, values)
 
 
-def _from_table(name: str, table: RawTable, settings: Settings) -> Profile:
-    values = _texts(table)
-    parent = values.get("extends", "generic")
-    if parent not in {"openai", "generic"}:
+def _from_table(name: str, table: RawTable) -> Profile:
+    own = parse_table(table)
+    parents = bundled_profiles()
+    parent = own.get("extends", name if name in parents else "generic")
+    if parent not in parents:
         raise ConfigError(
             "bad_setting",
             f"{table.origin}: extends = {parent!r} names no profile that can be extended.",
-            next_step='Use extends = "openai" or "generic", or leave it out.',
+            next_step=f"Use one of: {', '.join(parents)}; or leave it out.",
             key=f"profiles.{name}.extends",
         )
-    base_url = values.get("base_url") or (OPENAI_URL if parent == "openai" else None)
-    if base_url is None:
+    profile = _profile(name, {**parents[parent].values, **own})
+    if profile.base_url is None:
         raise ConfigError(
             "no_base_url",
             f"{table.origin} has no base_url.",
             next_step="Add base_url to that table.",
             key=f"profiles.{name}.base_url",
         )
-    profile = Profile(
-        name,
-        base_url,
-        api_key_env=values.get("api_key_env", "OPENAI_API_KEY"),
-        admin_key_env=values.get("admin_key_env"),
-        organization=values.get("organization"),
-        project=values.get("project"),
-        account_name=values.get("account"),
-        uses_catalog_dates=parent == "openai",
-        max_file_bytes=_whole(table, "max_file_bytes", MAX_FILE_BYTES, "100_000_000"),
-        max_epochs=_whole(table, "max_epochs", MAX_EPOCHS, "10"),
-        uploads_api=_uploads_api(table),
-    )
-    # OPENAI_API_KEY is OpenAI's alone: a key is never sent to a host that it was not meant for.
-    if "api_key_env" not in values and not profile.is_openai:
+    # A key is never sent to a host that it was not meant for.
+    hosts = parents[parent].key_hosts
+    if not own.keys() & {"api_key_env", "token_command"} and hosts is not None and not profile.is_within(hosts):
         raise ConfigError(
             "no_api_key_env",
             f"{table.origin} does not say which variable holds its API key.",
             next_step='Add api_key_env = "NAME_OF_THE_VARIABLE" to that table.',
             key=f"profiles.{name}.api_key_env",
         )
-    return replace(profile, keeps_metadata=profile.is_openai)
+    return profile
 
 
-def _texts(table: RawTable) -> Mapping[str, str]:
-    values: dict[str, str] = {}
-    for key, value in table.values.items():
-        if key not in _KEYS:
-            close = nearest(key, _KEYS)
-            raise ConfigError(
-                "unknown_setting",
-                f"{table.origin} has an unknown key {key!r}.",
-                next_step=f"Did you mean {close!r}?" if close else f"Known keys: {', '.join(sorted(_KEYS))}.",
-                key=key,
-            )
-        if key not in _TEXT_KEYS:
-            continue
-        if not isinstance(value, str) or not value or (key in _HEADER_KEYS and not _fits_header(value)):
-            raise ConfigError(
-                "bad_setting",
-                f"{table.origin}: {key} must be a non-empty text of printable ASCII characters.",
-                next_step=f'Write {key} = "…".',
-                key=key,
-            )
-        values[key] = value
-    return values
+def _profile(name: str, values: Mapping[str, Any]) -> Profile:
+    """Return the profile of these values, which `parse_table` returned."""
+    renamed = {"account": "account_name", "catalog_dates": "uses_catalog_dates"}
+    fields = {renamed.get(key, key): value for key, value in values.items() if key not in {"extends", "models"}}
+    profile = Profile(name, fields.pop("base_url", None), any_model=values.get("models") == "any", **fields)
+    return replace(profile, keeps_metadata=profile.is_openai and "metadata" not in profile.lacks)
 
 
-def _whole(table: RawTable, key: str, default: int, example: str) -> int:
-    value = table.values.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(
-            "bad_setting",
-            f"{table.origin}: {key} must be a whole number, 1 or more.",
-            next_step=f"Write it like {key} = {example}.",
-            key=key,
+def _no_base_url(name: str) -> ConfigError:
+    if name == "generic":
+        return ConfigError(
+            "no_base_url",
+            "The profile generic needs a base URL.",
+            next_step="Set OPENAI_BASE_URL, or name a profile that has a base_url with --profile.",
+            key="OPENAI_BASE_URL",
         )
-    return value
-
-
-def _uploads_api(table: RawTable) -> bool | None:
-    value = table.values.get("uploads_api")
-    if value is not None and not isinstance(value, bool):
-        raise ConfigError(
-            "bad_setting",
-            f"{table.origin}: uploads_api must be true or false.",
-            next_step="Write uploads_api = true where the service has the Uploads API.",
-            key="uploads_api",
-        )
-    return value
-
-
-def _fits_header(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+    return ConfigError(
+        "no_base_url",
+        f"The profile {name} needs the base URL of your own resource.",
+        next_step=f'Add to ./ftjobs.toml: [profiles.{name}] and below it base_url = "https://…"',
+        key=f"profiles.{name}.base_url",
+    )
 
 
 def _is_openai_url(url: str | None) -> bool:

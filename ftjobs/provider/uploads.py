@@ -7,6 +7,7 @@ Above the size of one request a file goes in parts: POST /uploads, POST /uploads
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 from collections.abc import Callable
@@ -94,6 +95,46 @@ class HashingReader(io.BufferedIOBase):
     def hexdigest(self) -> str:
         """Return that hash as text."""
         return self._hash.hexdigest()
+
+
+class _Marked(io.BufferedIOBase):
+    """A byte-order mark, and what a reader gives after it."""
+
+    def __init__(self, reader: HashingReader) -> None:
+        self._reader = reader
+        self._left = codecs.BOM_UTF8
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes, the mark before all others."""
+        if self._left:
+            mark, self._left = self._left, b""
+            return mark
+        return self._reader.read(size)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True: whoever sends asks for the size that way, and rewinds."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place, the mark included."""
+        return 0 if self._left else len(codecs.BOM_UTF8) + self._reader.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to the start or the end, which is all that sending a file needs."""
+        self._left = codecs.BOM_UTF8 if (offset, whence) == (0, io.SEEK_SET) else b""
+        place = self._reader.seek(0 if self._left else max(0, offset), io.SEEK_SET if self._left else whence)
+        return 0 if self._left else len(codecs.BOM_UTF8) + place
+
+
+def marked(reader: HashingReader) -> io.BufferedIOBase:
+    """Return what sends the file with a byte-order mark, its own if it has one; the mark added is not hashed."""
+    has_one = reader.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    reader.seek(0)
+    return reader if has_one else _Marked(reader)
 
 
 def opened(path: Path) -> BinaryIO:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ftjobs.errors import LedgerError, RejectedError, UnavailableError, UncertainError
@@ -12,6 +12,7 @@ from ftjobs.jobs.submission import State, Submission
 from ftjobs.ledger.orphans import keep_orphan
 from ftjobs.logs import get_logger
 from ftjobs.provider.outcomes import Created, NotNow, Outcome, Rejected, Uncertain, rejected_error
+from ftjobs.provider.profiles import Profile
 from ftjobs.workflows.adoption import attach, claim, metadata_of
 from ftjobs.workflows.lookup import look_up
 from ftjobs.workflows.session import Session
@@ -34,7 +35,7 @@ def create(
     Raises UncertainError where it may exist unseen, UnavailableError where nothing was created and a rerun
     resumes, RejectedError where the service said no (the submission is voided).
     """
-    body = _request_body(submission)
+    body = request_body(submission, session.api.profile)
     wait_s = _WAIT_INITIAL_S
     for attempt in range(1, _ATTEMPTS + 1):
         outcome = _send(submission, body, session, on_signal)
@@ -150,16 +151,20 @@ def _not_now(outcome: NotNow, submission: Submission) -> UnavailableError:
     )
 
 
-def _request_body(submission: Submission) -> dict[str, Any]:
+def request_body(submission: Submission, profile: Profile) -> dict[str, Any]:
+    """Return what the create call sends: no field that the service lacks, and those of its own beside ours."""
     spec = submission.spec
     if spec is None or submission.training_file_id is None:
         raise ValueError(f"submission {submission.id} has nothing to send")
-    hyperparameters = {
-        "n_epochs": spec.n_epochs,
+    asked = {
+        "n_epochs": profile.auto if spec.n_epochs == "auto" else spec.n_epochs,
         "batch_size": spec.batch_size,
         "learning_rate_multiplier": spec.learning_rate_multiplier,
+        "learning_rate": spec.learning_rate,
         "beta": spec.beta,
     }
+    hyperparameters = {name: value for name, value in asked.items() if value is not None}
+    is_flat = profile.hyperparameters_in == "top"
     body = {
         "model": spec.model,
         "training_file": submission.training_file_id,
@@ -167,9 +172,18 @@ def _request_body(submission: Submission) -> dict[str, Any]:
         "suffix": spec.suffix,
         "seed": submission.seed,
         "metadata": metadata_of(submission),
-        "method": {
-            "type": spec.method,
-            spec.method: {"hyperparameters": {k: v for k, v in hyperparameters.items() if v is not None}},
-        },
+        "hyperparameters": hyperparameters if is_flat else None,
+        "method": None if is_flat else {"type": spec.method, spec.method: {"hyperparameters": hyperparameters}},
     }
-    return {k: v for k, v in body.items() if v is not None}
+    sent = {name: value for name, value in body.items() if value is not None and name not in profile.lacks}
+    return _merged(spec.extra_body or {}, sent)
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both as one, table by table; where both say something, `over` does."""
+    both = {
+        name: _merged(under[name], over[name])
+        for name in under.keys() & over.keys()
+        if isinstance(under[name], Mapping) and isinstance(over[name], Mapping)
+    }
+    return {**under, **over, **both}

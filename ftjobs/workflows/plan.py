@@ -13,7 +13,9 @@ from ftjobs.errors import UsageError
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.models.names import ModelName
 from ftjobs.pricing.estimate import Epochs, Estimate
+from ftjobs.provider.profiles import Profile
 from ftjobs.workflows.adoption import check_tags
+from ftjobs.workflows.fit import require_fit
 from ftjobs.workflows.submit import Order
 from ftjobs.workflows.upload import Source
 
@@ -25,14 +27,15 @@ MAX_BETA = 2
 class Request:
     """What a user asks for beside the files, in the API's words; checked when made.
 
-    Bounds: batch_size 1–256, learning_rate_multiplier above 0, beta 0–2 and for
-    dpo only, suffix 1–64 characters without white space.
+    Bounds: batch_size 1–256, learning_rate_multiplier and learning_rate above 0, beta 0–2 and for dpo only,
+    suffix 1–64 characters without white space. What a service takes of it, its profile says (`fit`).
     """
 
     model: ModelName
     method: str = "supervised"
     batch_size: int | None = None
     learning_rate_multiplier: float | None = None
+    learning_rate: float | None = None
     beta: float | None = None
     seed: int | None = None
     suffix: str | None = None
@@ -40,20 +43,23 @@ class Request:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate_multiplier", "beta"):
+        for name in ("learning_rate_multiplier", "learning_rate", "beta"):
             if (number := getattr(self, name)) is not None:
                 # 2 and 2.0 are one number to Python, and must be one content to the key.
                 object.__setattr__(self, name, float(number) + 0.0)
         for name, whole in (("batch size", self.batch_size), ("seed", self.seed)):
             if whole is not None and type(whole) is not int:
                 raise UsageError("bad_number", f"{whole!r} is no {name}.", next_step="Give a whole number.")
-        rate = self.learning_rate_multiplier
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
-            raise UsageError(
-                "bad_learning_rate",
-                f"{rate:g} is no learning rate multiplier.",
-                next_step="Give --lr-multiplier a number above 0.",
-            )
+        for what, option, rate in (
+            ("learning rate multiplier", "--lr-multiplier", self.learning_rate_multiplier),
+            ("learning rate", "--learning-rate", self.learning_rate),
+        ):
+            if rate is not None and not (math.isfinite(rate) and rate > 0):
+                raise UsageError(
+                    "bad_learning_rate",
+                    f"{rate:g} is no {what}.",
+                    next_step=f"Give {option} a number above 0.",
+                )
         if self.beta is not None and not 0 <= self.beta <= MAX_BETA:
             raise UsageError(
                 "bad_beta", f"{self.beta:g} is no beta.", next_step=f"Give --beta a number from 0 to {MAX_BETA}."
@@ -101,9 +107,12 @@ class Files:
     training_name: str | None = None
 
 
-def spec_of(request: Request, files: Files, epochs: Epochs) -> JobSpec:
-    """Return what is asked of the service; the epochs are pinned unless the service is to choose."""
-    return JobSpec(
+def spec_of(request: Request, files: Files, epochs: Epochs, profile: Profile) -> JobSpec:
+    """Return what is asked of the service; the epochs are pinned unless the service is to choose.
+
+    UsageError for what the profile's service does not take.
+    """
+    spec = JobSpec(
         model=request.model.sent,
         base_model=request.model.base.name,
         requested_model=request.model.requested,
@@ -118,16 +127,20 @@ def spec_of(request: Request, files: Files, epochs: Epochs) -> JobSpec:
         suffix=request.suffix,
         seed=request.seed,
         again=request.again,
+        learning_rate=request.learning_rate,
+        extra_body=profile.extra_body or None,
     )
+    require_fit(spec, profile)
+    return spec
 
 
-def order_of(request: Request, files: Files, estimate: Estimate, *, on: date) -> Order:
+def order_of(request: Request, files: Files, estimate: Estimate, profile: Profile, *, on: date) -> Order:
     """Return the order of what was estimated.
 
     ValueError where the estimate has no price: see `gate.require_price`.
     """
     return Order(
-        spec=spec_of(request, files, estimate.epochs),
+        spec=spec_of(request, files, estimate.epochs, profile),
         quote=estimate.quote(on=on),
         training=Source(
             files.training_path, files.training.sha256, files.training.bytes, name=files.training_name

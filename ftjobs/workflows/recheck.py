@@ -31,7 +31,7 @@ def _refuse_what_is_gone(submission: Submission, session: Session) -> None:
     if submission.spec is None or not session.api.profile.uses_catalog_dates:
         return
     catalog, today = load_catalog(), session.now().date()
-    model = resolve(submission.spec.model, catalog)
+    model = resolve(submission.spec.model, catalog, any_model=True)
     refuse_gone(
         model,
         shutdown_date=newest(model.base, told=None, on=today),

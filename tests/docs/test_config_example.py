@@ -6,8 +6,9 @@ import re
 import tomllib
 from pathlib import Path
 
-from ftjobs.config import SETTING_NAMES, Settings, field_of, load_settings
+from ftjobs.config import SETTING_NAMES, RawTable, Settings, field_of, load_settings
 from ftjobs.money import Usd
+from ftjobs.provider.profile_table import PROFILE_KEYS, parse_table
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -53,3 +54,9 @@ def test_every_setting_has_a_line_of_meaning_above_it() -> None:
     for block in blocks:
         if re.search(r"(?m)^#[a-z\[]", block):
             assert block.startswith("# "), block
+
+
+def test_a_profile_shows_every_key_that_it_can_have() -> None:
+    shown = tomllib.loads(uncommented())["profiles"]["azure-eu"]
+    assert set(shown) == set(PROFILE_KEYS)
+    parse_table(RawTable(shown, "config.example.toml"))

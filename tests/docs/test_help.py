@@ -28,6 +28,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
         {"DATA"},
         {
             *("--model", "--validation", "--method", "--epochs", "--batch-size", "--lr-multiplier", "--seed"),
+            "--learning-rate",
             *(
                 "--beta",
                 "--suffix",

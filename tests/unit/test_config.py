@@ -163,7 +163,7 @@ def test_a_nearer_profile_replaces_the_farther_one_whole(place: Place) -> None:
     place.users('[profiles.eu]\nextends = "azure"\nbase_url = "https://a"\n[profiles.us]\nextends = "azure"')
     place.local('[profiles.eu]\nextends = "generic"')
     tables = place.load().profile_tables
-    assert tables["eu"] == RawTable({"extends": "generic"}, "ftjobs.toml, profile eu")
+    assert tables["eu"] == RawTable({"extends": "generic"}, "ftjobs.toml, profile eu", is_local=True)
     assert tables["us"].origin == f"{place.user / 'config.toml'}, profile us"
 
 

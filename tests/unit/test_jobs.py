@@ -190,6 +190,8 @@ OTHER: dict[str, Any] = {
     "seed": 0,
     "again": "second",
     "beta": 0.1,
+    "learning_rate": 0.0001,
+    "extra_body": {"trainingType": "Standard"},
 }
 SAME: dict[str, Any] = {"requested_model": "gpt-4o-mini-2024-07-18", "training_bytes": 1001}
 

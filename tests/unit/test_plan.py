@@ -16,6 +16,7 @@ from ftjobs.models.catalog import load_catalog
 from ftjobs.models.names import resolve
 from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
 from ftjobs.pricing.prices import load_prices
+from ftjobs.provider.profiles import Profile
 from ftjobs.ranges import Range
 from ftjobs.workflows.plan import Files, Request, order_of
 from ftjobs.workflows.upload import Source
@@ -23,6 +24,7 @@ from ftjobs.workflows.upload import Source
 TODAY = date(2026, 11, 22)
 MINI = resolve("gpt-4o-mini", load_catalog())
 SURVEY = Survey("typed.jsonl", "a" * 64, 12345, 100, Range(900, 1000, 1100), 0, (), {})
+PROFILE = Profile("openai", "https://api.openai.com/v1")
 FILES = Files(SURVEY, Path("/copy/of/typed.jsonl"))
 
 
@@ -71,37 +73,37 @@ def test_what_the_service_could_not_take_is_refused_at_once(asked: dict[str, Any
 def test_the_bounds_themselves_are_fine() -> None:
     tags = {"k" * 64: "v" * 512, "empty": "", **{f"k{number}": "v" for number in range(10)}}
     request = Request(MINI, learning_rate_multiplier=1e-9, suffix="x" * 64, tags=tags)
-    assert order_of(request, FILES, priced(), on=TODAY).tags == tags
+    assert order_of(request, FILES, priced(), PROFILE, on=TODAY).tags == tags
 
 
 def test_the_rules_number_of_epochs_is_pinned_and_auto_is_left_open() -> None:
-    assert order_of(Request(MINI), FILES, priced(), on=TODAY).spec.n_epochs == 3
-    assert order_of(Request(MINI), FILES, priced(7), on=TODAY).spec.n_epochs == 7
-    assert order_of(Request(MINI), FILES, priced("auto"), on=TODAY).spec.n_epochs == "auto"
+    assert order_of(Request(MINI), FILES, priced(), PROFILE, on=TODAY).spec.n_epochs == 3
+    assert order_of(Request(MINI), FILES, priced(7), PROFILE, on=TODAY).spec.n_epochs == 7
+    assert order_of(Request(MINI), FILES, priced("auto"), PROFILE, on=TODAY).spec.n_epochs == "auto"
 
 
 def test_an_alias_is_sent_as_its_snapshot_and_kept_as_typed() -> None:
-    spec = order_of(Request(MINI), FILES, priced(), on=TODAY).spec
+    spec = order_of(Request(MINI), FILES, priced(), PROFILE, on=TODAY).spec
     assert (spec.requested_model, spec.model) == ("gpt-4o-mini", "gpt-4o-mini-2024-07-18")
     tuned = resolve("ft:gpt-4o-mini-2024-07-18:org:name:id", load_catalog())
-    spec = order_of(Request(tuned), FILES, priced(), on=TODAY).spec
+    spec = order_of(Request(tuned), FILES, priced(), PROFILE, on=TODAY).spec
     assert (spec.model, spec.base_model) == (tuned.requested, "gpt-4o-mini-2024-07-18")
 
 
 def test_the_order_reads_the_copy_and_keeps_what_was_surveyed() -> None:
-    order = order_of(Request(MINI), FILES, priced(), on=TODAY)
+    order = order_of(Request(MINI), FILES, priced(), PROFILE, on=TODAY)
     assert order.training == Source(Path("/copy/of/typed.jsonl"), "a" * 64, 12345)
     assert (order.spec.training_sha256, order.spec.training_bytes) == ("a" * 64, 12345)
     assert (order.validation, order.spec.validation_sha256) == (None, None)
     held_out = replace(FILES, validation=replace(SURVEY, sha256="b" * 64), validation_path=Path("v.jsonl"))
-    order = order_of(Request(MINI), held_out, priced(), on=TODAY)
+    order = order_of(Request(MINI), held_out, priced(), PROFILE, on=TODAY)
     assert order.validation == Source(Path("v.jsonl"), "b" * 64, 12345)
     assert order.spec.validation_sha256 == "b" * 64
 
 
 def test_the_quote_is_the_estimate_of_the_day() -> None:
     found = priced()
-    quote = order_of(Request(MINI), FILES, found, on=TODAY).quote
+    quote = order_of(Request(MINI), FILES, found, PROFILE, on=TODAY).quote
     assert (quote.estimated_on, quote.cost, quote.examples) == (TODAY, found.cost, 100)
 
 
@@ -116,18 +118,20 @@ def test_the_quote_is_the_estimate_of_the_day() -> None:
     ],
 )
 def test_each_option_that_changes_what_is_trained_makes_another_job(change: Callable[[Request], Request]) -> None:
-    plain = order_of(Request(MINI), FILES, priced(), on=TODAY).spec.content_key("account")
-    changed = order_of(change(Request(MINI)), FILES, priced(), on=TODAY).spec.content_key("account")
+    plain = order_of(Request(MINI), FILES, priced(), PROFILE, on=TODAY).spec.content_key("account")
+    changed = order_of(change(Request(MINI)), FILES, priced(), PROFILE, on=TODAY).spec.content_key("account")
     assert changed != plain
 
 
 def test_tags_and_the_files_name_make_no_other_job() -> None:
-    plain = order_of(Request(MINI), FILES, priced(), on=TODAY).spec.content_key("account")
+    plain = order_of(Request(MINI), FILES, priced(), PROFILE, on=TODAY).spec.content_key("account")
     renamed = replace(FILES, training=replace(SURVEY, path="renamed.jsonl"))
-    tagged = order_of(Request(MINI, tags={"k": "v"}), renamed, priced(), on=TODAY).spec.content_key("account")
+    tagged = order_of(Request(MINI, tags={"k": "v"}), renamed, priced(), PROFILE, on=TODAY).spec.content_key(
+        "account"
+    )
     assert tagged == plain
 
 
 def test_without_a_price_there_is_no_order() -> None:
     with pytest.raises(ValueError, match="nothing to quote"):
-        order_of(Request(MINI), FILES, replace(priced(), price=None, cost=None), on=TODAY)
+        order_of(Request(MINI), FILES, replace(priced(), price=None, cost=None), PROFILE, on=TODAY)

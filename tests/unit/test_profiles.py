@@ -66,7 +66,7 @@ def test_a_base_url_at_openai_stays_openai(url: str) -> None:
 )
 def test_a_base_url_elsewhere_is_generic_and_promises_nothing(url: str) -> None:
     profile = choose_profile(settings(base_url=url, organization="org-1", project="proj-1"))
-    assert profile == Profile("generic", url, organization="org-1", project="proj-1")
+    assert profile == Profile("generic", url, organization="org-1", project="proj-1", any_model=True)
     assert not (profile.is_openai or profile.keeps_metadata or profile.uses_catalog_dates)
 
 
@@ -100,7 +100,7 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
     error = refused(lambda: choose_profile(chosen, "azure-ue"), UsageError, "unknown_profile")
     assert error.next_step == "Did you mean azure-eu?"
     error = refused(lambda: choose_profile(chosen, "xyz"), UsageError, "unknown_profile")
-    assert error.next_step == "Use one of: openai, generic, sandbox, azure-eu."
+    assert error.next_step == "Use one of: openai, azure, nebius, litellm, generic, sandbox, azure-eu."
 
 
 # Tables
@@ -108,14 +108,14 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
 
 def test_a_table_is_a_profile_of_its_own_that_the_environment_does_not_bend() -> None:
     chosen = settings(
-        "azure",
-        tables={"azure": AZURE},
+        "mine",
+        tables={"mine": AZURE},
         base_url="https://elsewhere.example/v1",
         organization="org-env",
         project="proj-env",
     )
     profile = choose_profile(chosen)
-    assert profile == Profile("azure", AZURE_URL, api_key_env="AZURE_OPENAI_API_KEY")
+    assert profile == Profile("mine", AZURE_URL, api_key_env="AZURE_OPENAI_API_KEY", any_model=True)
 
 
 def test_a_table_gives_every_field() -> None:
@@ -172,7 +172,7 @@ def test_a_table_says_which_key_it_does_not_know() -> None:
     assert error.next_step == "Did you mean 'api_key_env'?"
     table = {**AZURE, "zzz": "K"}
     error = refused(lambda: choose_profile(settings("m", tables={"m": table})), ConfigError, "unknown_setting")
-    assert "Known keys: account, admin_key_env, api_key_env, base_url" in error.next_step
+    assert "Known keys: account, admin_key_env, api_key_env, auth" in error.next_step
     assert error.exit_code == 3
 
 
@@ -193,7 +193,7 @@ def test_a_table_extends_only_what_can_be_extended(parent: str) -> None:
 def test_a_settings_file_and_a_shell_together(tmp_path: Path) -> None:
     """As a user would have it: OPENAI_BASE_URL of one service in the shell, a profile of another in the file."""
     (tmp_path / "ftjobs.toml").write_text(
-        'profile = "azure"\n[profiles.azure]\nbase_url = "https://res.example/v1"\napi_key_env = "AZURE_KEY"\n'
+        'profile = "mine"\n[profiles.mine]\nbase_url = "https://res.example/v1"\napi_key_env = "AZURE_KEY"\n'
     )
     loaded = load_settings(
         flags={},
@@ -207,8 +207,97 @@ def test_a_settings_file_and_a_shell_together(tmp_path: Path) -> None:
         user_config_dir=tmp_path / "none",
     )
     profile = choose_profile(loaded)
-    assert profile == Profile("azure", "https://res.example/v1", api_key_env="AZURE_KEY")
+    assert profile == Profile("mine", "https://res.example/v1", api_key_env="AZURE_KEY", any_model=True)
     assert profile.account == "https://res.example/v1||"
+
+
+# Services that are known
+
+
+def test_a_table_named_like_a_bundled_profile_extends_it() -> None:
+    azure = choose_profile(settings(tables={"azure": {"base_url": AZURE_URL}}), "azure")
+    assert (azure.api_key_env, azure.auth, azure.auto) == ("AZURE_OPENAI_API_KEY", "api-key", -1)
+    assert azure.lacks == {"metadata"}
+    assert not azure.keeps_metadata
+    plain = choose_profile(settings(tables={"azure": {**AZURE, "extends": "generic"}}), "azure")
+    assert (plain.auth, plain.lacks) == ("bearer", frozenset())
+
+
+def test_what_a_table_says_beats_what_its_parent_says() -> None:
+    table: dict[str, object] = {"extends": "azure", "base_url": AZURE_URL, "lacks": [], "statuses": {}}
+    profile = choose_profile(settings(tables={"m": table}), "m")
+    assert (profile.lacks, dict(profile.statuses), profile.auth) == (frozenset(), {}, "api-key")
+
+
+@pytest.mark.parametrize("name", ["azure", "litellm"])
+def test_a_service_at_the_users_own_host_needs_its_url(name: str) -> None:
+    chosen = settings(name, base_url="https://elsewhere.example/v1")
+    error = refused(lambda: choose_profile(chosen), ConfigError, "no_base_url")
+    assert f"[profiles.{name}]" in error.next_step
+
+
+def test_a_service_with_one_host_needs_nothing_and_the_environment_does_not_move_it() -> None:
+    nebius = choose_profile(settings("nebius", base_url="https://elsewhere.example/v1", organization="org-1"))
+    assert nebius.base_url == "https://api.tokenfactory.nebius.com/v1/"
+    assert (nebius.api_key_env, nebius.organization) == ("NEBIUS_API_KEY", None)
+
+
+@pytest.mark.parametrize("parent", ["openai", "azure", "nebius", "generic"])
+def test_a_key_is_not_inherited_for_a_host_that_it_is_not_of(parent: str) -> None:
+    table: dict[str, object] = {"extends": parent, "base_url": "https://azure.com.evil.example/v1"}
+    refused(lambda: choose_profile(settings("m", tables={"m": table})), ConfigError, "no_api_key_env")
+
+
+@pytest.mark.parametrize("extends", ["openai", "azure", "nebius", "litellm", "generic"])
+def test_only_openai_s_own_host_is_known_to_keep_metadata(extends: str) -> None:
+    table: dict[str, object] = {"extends": extends, "base_url": "https://api.openai.com/v1", "api_key_env": "K"}
+    profile = choose_profile(settings("m", tables={"m": table}))
+    assert profile.keeps_metadata is ("metadata" not in profile.lacks)
+    elsewhere = choose_profile(settings("m", tables={"m": {**table, "base_url": "https://llm.example/v1"}}))
+    assert not elsewhere.keeps_metadata
+
+
+def test_a_file_that_may_come_with_a_project_names_no_command(tmp_path: Path) -> None:
+    text = '[profiles.m]\nbase_url = "https://llm.example/v1"\ntoken_command = ["echo", "token"]\n'
+    (tmp_path / "ftjobs.toml").write_text(text)
+    (tmp_path / "mine.toml").write_text(text)
+
+    def chosen(config_file: Path | None) -> Profile:
+        loaded = load_settings(
+            flags={}, environ={}, cwd=tmp_path, config_file=config_file, user_config_dir=tmp_path / "none"
+        )
+        return choose_profile(loaded, "m")
+
+    refused(lambda: chosen(None), ConfigError, "command_in_project")
+    (tmp_path / "ftjobs.toml").unlink()
+    assert chosen(tmp_path / "mine.toml").token_command == ("echo", "token")
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("auth", "api-key", "basic"),
+        ("models", "any", "some"),
+        ("lacks", ["seed", "cursor"], ["sead"]),
+        ("statuses", {"stopped": "cancelled", "canceled": "cancelled"}, {"succeeded": "running"}),
+        ("file_ready", ["processed", ""], []),
+        ("auto", -1, True),
+        ("hyperparameters_in", "top", "bottom"),
+        ("hyperparameters", {"learning_rate": [0, 1]}, {"learning_rate": [1, 0]}),
+        ("hyperparameters", {"beta": [0, 2.5]}, {"n_epochs": [1, 3]}),
+        ("extra_body", {"trainingType": "Standard", "hyperparameters": {"lora": True}}, {"model": "x"}),
+        ("suffix_pattern", "[^.]+", "["),
+        ("byte_order_mark", True, 1),
+        ("billing", "manual", "monthly"),
+        ("token_command", ["az", "login"], "az login"),
+    ],
+)
+def test_every_key_has_a_form(key: str, good: object, bad: object) -> None:
+    choose_profile(settings(tables={"m": {**AZURE, key: good}}), "m")
+    error = refused(
+        lambda: choose_profile(settings(tables={"m": {**AZURE, key: bad}}), "m"), ConfigError, "bad_setting"
+    )
+    assert error.details == {"key": key}
 
 
 # Addresses
