@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ftjobs.errors import LedgerError, UnavailableError
+from ftjobs.errors import LedgerError, UnavailableError, UncertainError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.provider.api import Api
@@ -18,6 +18,7 @@ from ftjobs.workflows.session import Session
 MARK = {"ftjobs": "1"}
 SUBMISSION, KEY, ESTIMATE = "ftjobs_submission", "ftjobs_key", "ftjobs_estimate"
 CONTENT_KEY = re.compile(r"[0-9a-f]{64}")
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
 
     Filtered by the service where metadata is trusted, and not (or not only, with `everywhere`) where it is not.
     Each hit is re-checked here, since a service may ignore the filter. Raises UnavailableError rather than
-    believe a page that lies.
+    believe a page that lies, and UncertainError rather than guess which of several jobs is the submission's.
     """
     jobs: dict[str, Job] = {}
     if session.trusts_metadata:
@@ -43,28 +44,47 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
     if everywhere or not session.trusts_metadata:
         jobs.update((job.id, job) for job in _listed(session.api, None))
     shares_files, owner_of = session.trusts_metadata, session.ledger.owner_of
-    own = [
+    claimed = [
         job
         for job in jobs.values()
         if is_own(job, submission, shares_files=shares_files) and owner_of(job.id) in {None, submission.id}
     ]
-    for job in jobs.values():
-        owner_id = owner_of(job.id) if job not in own and job.metadata.get(SUBMISSION) == submission.id else None
-        if owner_id is not None and session.ledger.get(owner_id).account != session.account:
-            raise LedgerError(
-                "job_id_taken",
-                f"Job {job.id} is this submission's, and the ledger has another account's job of that id.",
-                next_step="Use a ledger of its own for this service, with --ledger, and adopt the job there.",
-                submission_id=submission.id,
-                job_id=job.id,
-            )
+    own = only_own(claimed, submission, shares_files=shares_files)
+    others = [job for job in jobs.values() if job not in own]
+    for job in others:
+        _refuse_taken(job, submission, session)
+    # Where the key travels in no metadata, it does in the name of the file: asked for where that may decide.
+    named = _files_of_content(others, submission, session) if not own and not shares_files else frozenset()
     hits = [
         job
-        for job in jobs.values()
-        if job not in own and job.metadata.get(KEY) == submission.key and not job.failed
+        for job in others
+        if not job.failed and (job.metadata.get(KEY) == submission.key or job.training_file in named)
     ]
     same = [job for job in hits if _may_share(owner_of(job.id), submission, session)]
     return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)))
+
+
+def _refuse_taken(job: Job, submission: Submission, session: Session) -> None:
+    """Raise LedgerError for this submission's job whose id the ledger has from another account."""
+    owner_id = session.ledger.owner_of(job.id) if job.metadata.get(SUBMISSION) == submission.id else None
+    if owner_id is not None and session.ledger.get(owner_id).account != session.account:
+        raise LedgerError(
+            "job_id_taken",
+            f"Job {job.id} is this submission's, and the ledger has another account's job of that id.",
+            next_step="Use a ledger of its own for this service, with --ledger, and adopt the job there.",
+            submission_id=submission.id,
+            job_id=job.id,
+        )
+
+
+def _files_of_content(jobs: Sequence[Job], submission: Submission, session: Session) -> frozenset[str]:
+    """Return the files among these jobs' whose names tell the submission's key."""
+    untold = {
+        job.training_file
+        for job in jobs
+        if job.training_file and KEY not in job.metadata and not job.failed and _is_of_model(job, submission)
+    }
+    return session.api.files_named(mark_of(submission.key)) & untold if untold else frozenset()
 
 
 def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
@@ -80,6 +100,56 @@ def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
         and job.training_file == submission.training_file_id
         and (not shares_files or job.seed in (None, submission.seed))
     )
+
+
+def only_own(found: Sequence[Job], submission: Submission, *, shares_files: bool) -> list[Job]:
+    """Return the jobs of those that `is_own` names which are certainly the submission's.
+
+    Where nothing but the file tells, somebody else may have trained on it too: then model, seed and time of
+    creation decide between several. UncertainError where they do not, or where the only one is of another model.
+    Jobs of one file and of our very seed are all the submission's: a request that something repeated.
+    """
+    proven = [job for job in found if SUBMISSION in job.metadata or shares_files or job.seed == submission.seed]
+    told_by_file = [job for job in found if job not in proven]
+    if proven or not told_by_file:
+        return proven
+    fitting = [job for job in told_by_file if _fits(job, submission)]
+    if len(fitting) == 1:
+        return fitting
+    if len(told_by_file) == 1 and _is_of_model(told_by_file[0], submission):
+        return told_by_file  # some services choose the seed, and clocks differ
+    ids = ", ".join(job.id for job in told_by_file)
+    raise UncertainError(
+        "several_jobs",
+        f"Nobody can tell which job submission {submission.id} created: {ids} trained on its file.",
+        next_step="Find out which one is yours, then take it in with `ftjobs adopt JOB`.",
+        submission_id=submission.id,
+        job_ids=[job.id for job in told_by_file],
+    )
+
+
+def _fits(job: Job, submission: Submission) -> bool:
+    """Return whether a job has the submission's model and seed, and was made after it was recorded."""
+    return (
+        _is_of_model(job, submission)
+        and job.seed is None
+        and job.created_at >= submission.recorded_at - _CLOCKS_DIFFER
+    )
+
+
+def _is_of_model(job: Job, submission: Submission) -> bool:
+    """Return whether the job's model may be the submission's; services spell names longer or shorter."""
+    spec = submission.spec
+    if spec is None or job.model is None:
+        return True
+    told = job.model.casefold()
+    names = [name.casefold() for name in (spec.model, spec.base_model, spec.requested_model)]
+    return any(name in told or told in name for name in names)
+
+
+def mark_of(key: str) -> str:
+    """Return what the name of a training file holds of its content key, where metadata cannot tell it."""
+    return f"ftjobs-{key[:32]}"
 
 
 def _may_share(owner_id: str | None, submission: Submission, session: Session) -> bool:

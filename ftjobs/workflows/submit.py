@@ -219,13 +219,12 @@ def _provide_files(submission: Submission, order: Order, session: Session, hooks
     Without trustworthy metadata the training file identifies the job, so it is never shared.
     """
 
-    may_share = session.trusts_metadata
+    def provide(source: Source, known_id: str | None, key: str | None) -> str:
+        return provide_file(source, session, known_id=known_id, key=key, on_sent=hooks.on_sent)
 
-    def provide(source: Source, known_id: str | None) -> str:
-        return provide_file(source, session, known_id=known_id, may_share=may_share, on_sent=hooks.on_sent)
-
-    training = provide(order.training, submission.training_file_id)
+    key = None if session.trusts_metadata else submission.key
+    training = provide(order.training, submission.training_file_id, key)
     session.ledger.set_files(submission.id, training=training, validation=submission.validation_file_id)
     if order.validation is not None:
-        validation = provide(order.validation, submission.validation_file_id)
+        validation = provide(order.validation, submission.validation_file_id, None)
         session.ledger.set_files(submission.id, training=training, validation=validation)

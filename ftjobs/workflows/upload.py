@@ -17,12 +17,11 @@ from ftjobs.provider.api import Api
 from ftjobs.provider.objects import RemoteFile
 from ftjobs.provider.profiles import Profile
 from ftjobs.workflows.large_upload import upload_in_parts
+from ftjobs.workflows.lookup import mark_of
 from ftjobs.workflows.session import Session
 
 log = get_logger(__name__)
 
-# Services that track no file status answer none: then the create call is the judge.
-_READY = frozenset({"processed", None})
 _GONE = frozenset({"error", "deleted", "deleting"})
 _WAIT_S = 30 * 60
 _POLL_INITIAL_S, _POLL_MAX_S = 0.2, 10.0
@@ -45,25 +44,26 @@ def provide_file(
     session: Session,
     *,
     known_id: str | None,
-    may_share: bool,
+    key: str | None,
     on_sent: Callable[[int, int], None],
 ) -> str:
     """Return the id of a remote file with these bytes, ready for training.
 
-    `known_id` is an earlier upload of this submission. With `may_share`, an upload of the same bytes by another
-    submission serves too. DatasetError where the local file changed since the survey; RejectedError where the
-    service refuses the file; UnavailableError after 30 minutes without an answer.
+    `known_id` is an earlier upload of this submission. Without a `key`, an upload of the same bytes by another
+    submission serves too; with one, which is the content key, the file is this submission's alone and its name
+    tells the key, as nothing else on that service can. DatasetError where the local file changed since the survey;
+    RejectedError where the service refuses the file; UnavailableError after 30 minutes without an answer.
     """
     api, ledger, account = session.api, session.ledger, session.account
     in_parts = source.bytes > api.profile.max_file_bytes
     # Another submission of the same bytes is waited for: it may share its file, and must not share its Upload.
     with _turn(source, session) if in_parts else nullcontext():
-        candidate = known_id or (ledger.known_file(account, source.sha256) if may_share else None)
+        candidate = known_id or (ledger.known_file(account, source.sha256) if key is None else None)
         remote = api.retrieve_file(candidate) if candidate else None
         if remote is None or remote.status in _GONE:
             refuse_oversize(source, api.profile)
             reach("upload.started")
-            remote = _send(source, session, in_parts=in_parts, on_sent=on_sent)
+            remote = _send(source, session, key=key, in_parts=in_parts, on_sent=on_sent)
             reach("upload.done")
             ledger.remember_file(remote.id, account=account, sha256=source.sha256, now=session.now())
             log.info("file.uploaded", file_id=remote.id, bytes=source.bytes, sha256=source.sha256)
@@ -99,12 +99,20 @@ def _turn(source: Source, session: Session) -> AbstractContextManager[None]:
     return upload_lock(session.ledger.place, source.sha256, on_wait=on_wait)
 
 
-def _send(source: Source, session: Session, *, in_parts: bool, on_sent: Callable[[int, int], None]) -> RemoteFile:
+def _send(
+    source: Source,
+    session: Session,
+    *,
+    key: str | None,
+    in_parts: bool,
+    on_sent: Callable[[int, int], None],
+) -> RemoteFile:
     def on_progress(sent: int) -> None:
         reach("upload.sending")
         on_sent(sent, source.bytes)
 
-    name = f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{source.sha256[:16]}"
+    told = source.sha256[:16] if key is None else f"{source.sha256[:16]}-{mark_of(key)}"
+    name = f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{told}"
     if in_parts:
         return upload_in_parts(source, session, name=name, on_progress=on_progress)
     return session.api.upload(source.path, name=f"{name}.jsonl", sha256=source.sha256, on_progress=on_progress)
@@ -113,7 +121,9 @@ def _send(source: Source, session: Session, *, in_parts: bool, on_sent: Callable
 def _wait_until_ready(remote: RemoteFile, api: Api, ambient: Ambient) -> str:
     deadline, interval = ambient.monotonic() + _WAIT_S, _POLL_INITIAL_S
     current: RemoteFile | None = remote
-    while current is not None and current.status not in _READY | _GONE:
+    # Services that track no file status answer none: then the create call is the judge.
+    ready = api.profile.file_ready
+    while current is not None and current.status not in ready | _GONE:
         if ambient.monotonic() >= deadline:
             raise UnavailableError(
                 "file_not_ready",

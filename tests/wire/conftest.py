@@ -25,6 +25,7 @@ from ftjobs.ranges import Range
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 URL = "https://api.test/v1"
 JOBS = f"{URL}/fine_tuning/jobs"
+FILES = f"{URL}/files"
 MINI = "gpt-4o-mini-2024-07-18"
 ULID = "01KANZ3S00ABCDEFGHJKMNPQRS"
 KEY = "a" * 64

@@ -13,17 +13,18 @@ import pytest
 import respx
 
 from ftjobs.ambient import Ambient
-from ftjobs.errors import UnavailableError
+from ftjobs.errors import RejectedError, UnavailableError, UncertainError
 from ftjobs.jobs.job import parse_job
 from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.store import Ledger
 from ftjobs.provider.retrying import RetryPolicy
-from ftjobs.workflows.lookup import Found, look_up
+from ftjobs.workflows.lookup import Found, look_up, mark_of
 from ftjobs.workflows.session import Session
 from tests.conftest import Service
 from tests.wire.conftest import (
     FILE,
+    FILES,
     JOBS,
     KEY,
     MINI,
@@ -252,6 +253,7 @@ def test_a_job_that_the_ledger_gives_to_another_submission_is_no_news(
 # Without metadata: every job is read, and told by its training file, which nothing else uses there
 
 
+@pytest.mark.httpx2(assert_all_called=False)
 @pytest.mark.parametrize(
     ("fields", "is_own"),
     [
@@ -274,9 +276,89 @@ def test_without_metadata_the_file_tells(
     is_own: bool,
 ) -> None:
     serve(httpx2_mock, page_of(stranger("ftjob-2"), more=True), page_of(job_object("ftjob-1", **fields)))
+    httpx2_mock.get(FILES).respond(json={"object": "list", "data": []})
     found = look_up(a_submission(), session(account(keeps_metadata=False)))
     assert ids(found) == (["ftjob-1"] if is_own else [], [])
-    assert asked_for(httpx2_mock) == [UNFILTERED, {**UNFILTERED, "after": "ftjob-2"}]
+    assert asked_for(httpx2_mock)[:2] == [UNFILTERED, {**UNFILTERED, "after": "ftjob-2"}]
+
+
+def a_file(file_id: str, name: str) -> dict[str, str]:
+    return {"id": file_id, "object": "file", "filename": name}
+
+
+@pytest.mark.httpx2(assert_all_called=False)
+@pytest.mark.parametrize(
+    ("fields", "is_same"),
+    [
+        ({}, True),
+        ({"seed": 7}, True),
+        ({"model": None}, True),
+        ({"status": "failed"}, False),
+        ({"model": "gpt-4o-2024-08-06"}, False),
+        ({"training_file": "file-unnamed"}, False),
+        ({"metadata": {"ftjobs_key": "c" * 64}}, False),
+    ],
+)
+def test_without_metadata_the_name_of_the_file_tells_another_machines_content(
+    account: Accounts,
+    session: Sessions,
+    httpx2_mock: respx.MockRouter,
+    fields: dict[str, object],
+    is_same: bool,
+) -> None:
+    serve(httpx2_mock, page_of(job_object("ftjob-1", **{"training_file": "file-2", **fields})))
+    pages = [
+        {"object": "list", "data": [a_file("file-1", "d-abc.jsonl")], "has_more": True},
+        {"object": "list", "data": [a_file("file-2", f"d-abc-{mark_of(KEY)}.jsonl")], "has_more": False},
+    ]
+    httpx2_mock.get(FILES).mock(side_effect=[httpx.Response(200, json=page) for page in pages])
+    found = look_up(a_submission(), session(account(keeps_metadata=False)))
+    assert ids(found) == ([], ["ftjob-1"] if is_same else [])
+
+
+@pytest.mark.parametrize(("status", "is_fine"), [(404, True), (405, True), (403, False), (500, False)])
+def test_only_a_service_without_a_list_of_files_may_leave_them_untold(
+    account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter, status: int, is_fine: bool
+) -> None:
+    httpx2_mock.get(JOBS).respond(json=page_of(stranger("ftjob-1")))
+    httpx2_mock.get(FILES).respond(status)
+    opened = session(account(keeps_metadata=False, policy=RetryPolicy(attempts=1)))
+    if is_fine:
+        assert look_up(a_submission(), opened) == Found((), ())
+    else:
+        with pytest.raises((UnavailableError, RejectedError)):
+            look_up(a_submission(), opened)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "own"),
+    [
+        ([{"seed": SEED}, {"seed": SEED}], ["ftjob-1", "ftjob-2"]),  # our request, repeated on its way
+        ([{"seed": SEED}, {"seed": None}], ["ftjob-1"]),
+        ([{"seed": None}, {"seed": 7}], ["ftjob-1"]),
+        ([{"seed": None}, {"seed": None, "model": "gpt-4o-2024-08-06"}], ["ftjob-1"]),
+        ([{"seed": None}, {"seed": None, "created_at": 1}], ["ftjob-1"]),
+        ([{"seed": None}, {"seed": None}], None),
+        ([{"seed": 6}, {"seed": 7}], None),
+        ([{"seed": None, "model": "gpt-4o-2024-08-06"}, {"training_file": "file-of-another"}], None),
+    ],
+)
+def test_without_metadata_several_jobs_of_one_file_are_told_apart_or_held(
+    account: Accounts,
+    session: Sessions,
+    httpx2_mock: respx.MockRouter,
+    jobs: list[dict[str, object]],
+    own: list[str] | None,
+) -> None:
+    serve(httpx2_mock, page_of(*(job_object(f"ftjob-{number}", **job) for number, job in enumerate(jobs, 1))))
+    opened = session(account(keeps_metadata=False))
+    if own is None:
+        with pytest.raises(UncertainError) as caught:
+            look_up(a_submission(), opened)
+        assert caught.value.code == "several_jobs"
+        assert "ftjob-1" in str(caught.value.details["job_ids"])
+    else:
+        assert sorted(ids(look_up(a_submission(), opened))[0]) == own
 
 
 def test_without_a_file_nothing_can_be_ours(
