@@ -192,7 +192,7 @@ class App:
                 chosen = replace(chosen, base_url=stack.enter_context(_serve(self.sandbox_dir)))
                 key: Credential = Secret(SANDBOX_KEY, "sandbox")
             else:
-                key = _credential(chosen)
+                key = credential_of(chosen)
             api = stack.enter_context(self._api(chosen, key))
             yield Session(api, self.ledger, self.ambient)
 
@@ -283,7 +283,8 @@ class App:
         return profile
 
 
-def _credential(profile: Profile) -> Credential:
+def credential_of(profile: Profile) -> Credential:
+    """Return what opens the profile's account; from now on no log shows it. ConfigError where there is none."""
     if profile.token_command:
         return Token(profile.token_command, on_new=logs.register_secret)
     key = api_key(os.environ, profile.api_key_env)

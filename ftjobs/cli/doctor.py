@@ -24,8 +24,10 @@ from ftjobs.errors import FtjobsError
 if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.config import Settings
+    from ftjobs.provider.api import Api
     from ftjobs.provider.profiles import Profile
     from ftjobs.workflows.diagnose import Diagnosis
+    from ftjobs.workflows.probe import Probe
 
 PROBLEM = 3
 
@@ -48,10 +50,13 @@ def doctor(
         check._replace(next_step=check.next_step and given.spelled(check.next_step)) for check in found.checks
     ]
     if given.json:
-        print_json(doctor_json(checks, found.shutdowns, found.closings, on=found.on, sandbox=given.sandbox))
+        facts = doctor_json(checks, found.shutdowns, found.closings, on=found.on, sandbox=given.sandbox)
+        print_json({**facts, "profile_toml": found.profile_toml})
     else:
         color = logs.use_color(sys.stdout)
         print(doctor_text(checks, found.shutdowns, found.closings, on=found.on, width=width(), color=color))
+        if found.profile_toml:
+            print(f"\n{found.profile_toml}")
     return PROBLEM if found.has_problem else 0
 
 
@@ -85,6 +90,7 @@ def _diagnosis(given: Globals) -> Diagnosis:
             environ=os.environ,
             on=app.ambient.now().date(),
             asking=lambda: _asking(app.profile, app.ambient),
+            probing=_probing(app) if not isinstance(profile, FtjobsError) else None,
         )
     )
 
@@ -145,21 +151,42 @@ def _ledger_url(app: App, profile: Profile | FtjobsError) -> str:
 
 @contextmanager
 def _asking(profile: Profile, ambient: Ambient) -> Iterator[Callable[[str], date | None]]:
-    """Open what asks the service for a shutdown date, once: a diagnosis does not wait for better days."""
-    from ftjobs.app import SANDBOX_KEY
-    from ftjobs.keys import Secret, api_key
+    """Open what asks the service for a shutdown date."""
+    with _api(profile, ambient) as api:
+        yield api.shutdown_date
+
+
+def _probing(app: App) -> Callable[[], Probe] | None:
+    """Return what finds out what the service has; None for those whose ways are known."""
+    from ftjobs.workflows.probe import probe
+
+    if app.profile.is_openai or app.profile.is_sandbox:
+        return None
+
+    def probing() -> Probe:
+        with _api(app.profile, app.ambient) as api:
+            return probe(api)
+
+    return probing
+
+
+@contextmanager
+def _api(profile: Profile, ambient: Ambient) -> Iterator[Api]:
+    """Open the service's API, which asks once: a diagnosis does not wait for better days."""
+    from ftjobs.app import SANDBOX_KEY, credential_of
+    from ftjobs.keys import Credential, Secret
     from ftjobs.provider.api import Api
     from ftjobs.provider.retrying import RetryPolicy
 
     with ExitStack() as stack:
         if profile.is_sandbox:
             profile = replace(profile, base_url=stack.enter_context(_served()))
-            key = Secret(SANDBOX_KEY, "sandbox")
+            key: Credential = Secret(SANDBOX_KEY, "sandbox")
         else:
-            key = api_key(os.environ, profile.api_key_env)
+            key = credential_of(profile)
         api = Api(profile, key, policy=RetryPolicy(attempts=1), now=ambient.now, sleep=ambient.sleep)
         stack.callback(api.close)
-        yield api.shutdown_date
+        yield api
 
 
 @contextmanager

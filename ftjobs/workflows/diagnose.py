@@ -30,6 +30,7 @@ from ftjobs.pricing.prices import OLD_DAYS, USER_LIST, Price, load_prices
 from ftjobs.provider.profiles import Profile, require_profile_name
 from ftjobs.workflows.check import Check, State, failed
 from ftjobs.workflows.ledger_check import look_at_ledger, submissions_check
+from ftjobs.workflows.probe import Probe
 
 _ADDRESSES = ("ledger_url", "openai_base_url")
 _OTHER_SETTINGS = ("openai_base_url", "openai_organization", "openai_project")
@@ -40,13 +41,14 @@ class Diagnosis:
     """Everything that was found on the day `on`.
 
     `shutdowns` has each model in use, with None where nobody says anything of it. `closings` is empty where the
-    service is not OpenAI's.
+    service is not OpenAI's. `profile_toml` is a table that fits what it showed, None where it was not probed.
     """
 
     on: date
     checks: tuple[Check, ...]
     shutdowns: Mapping[str, Shutdown | None]
     closings: tuple[Countdown, ...]
+    profile_toml: str | None = None
 
     @property
     def has_problem(self) -> bool:
@@ -55,6 +57,7 @@ class Diagnosis:
 
 
 Asking = Callable[[], AbstractContextManager[Callable[[str], date | None]]]
+Probing = Callable[[], Probe]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Subject:
 
     `settings` are those that can be read; where that is not all, `settings_trouble` says why and `left_out` what
     is missing. `profile` is the error where none can be chosen. `asking` opens what asks the service for one
-    model's shutdown date.
+    model's shutdown date; `probing` asks a service that may be other than its profile says what it has.
     """
 
     settings: Settings
@@ -74,14 +77,16 @@ class Subject:
     on: date
     asking: Asking
     left_out: str = ""
+    probing: Probing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """The service's check and the dates that it told."""
+    """The service's check and the dates that it told; `asks_on` is False where asking more is useless."""
 
     check: Check
     dates: Mapping[str, date]
+    asks_on: bool = True
 
 
 def diagnose(subject: Subject) -> Diagnosis:
@@ -98,6 +103,7 @@ def diagnose(subject: Subject) -> Diagnosis:
     models = in_use or (() if profile is None else worth_asking(catalog, subject.on))
     obstacle = _obstacle(subject, key)
     answers = _ask(models, subject.asking) if obstacle is None else _not_asked(obstacle)
+    probed = _probed(subject.probing) if subject.probing and answers.asks_on else None
     known = {
         model: shutdown_of(model, catalog=catalog, told=answers.dates.get(model), on=subject.on)
         for model in models
@@ -113,9 +119,29 @@ def diagnose(subject: Subject) -> Diagnosis:
         _guarded("prices", lambda: _prices(subject.settings, subject.on)),
         *([] if catalog is None else [_platform(catalog, closings, subject.on)]),
         answers.check,
+        *([] if probed is None else [probed.check]),
         _shutdowns(found, subject.on),
     ]
-    return Diagnosis(subject.on, tuple(checks), found, closings)
+    return Diagnosis(subject.on, tuple(checks), found, closings, probed.toml if probed else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Probed:
+    check: Check
+    toml: str | None = None
+
+
+def _probed(probing: Probing) -> _Probed:
+    try:
+        seen = probing()
+    except Exception as error:
+        return _Probed(failed("features", error))
+    said = " ".join(seen.seen)
+    if seen.toml is None:
+        step = "Check the base URL, and that the service has fine-tuning."
+        return _Probed(Check("features", "problem", said, step))
+    step = "Compare the table below with the profile, and add the lines that differ."
+    return _Probed(Check("features", "note", said, step), seen.toml)
 
 
 def _guarded(name: str, look: Callable[[], Check]) -> Check:
@@ -186,6 +212,8 @@ def _key(profile: Profile | None, environ: Mapping[str, str]) -> Check:
         return Check("key", "note", "Not looked for: the profile decides which one is needed.")
     if profile.is_sandbox:
         return Check("key", "ok", "The sandbox needs none.")
+    if profile.token_command:
+        return Check("key", "ok", f"Tokens come from {profile.token_command[0]}.")
     register_secret(api_key(environ, profile.api_key_env).reveal())
     return Check("key", "ok", f"{profile.api_key_env} is set.")
 
@@ -247,7 +275,7 @@ def _obstacle(subject: Subject, key: Check) -> str | None:
 
 
 def _not_asked(obstacle: str) -> _Answers:
-    return _Answers(Check("service", "note", f"Not asked for shutdown dates: {obstacle}."), {})
+    return _Answers(Check("service", "note", f"Not asked for shutdown dates: {obstacle}."), {}, asks_on=False)
 
 
 def _ask(models: Sequence[str], asking: Asking) -> _Answers:
@@ -262,13 +290,15 @@ def _ask(models: Sequence[str], asking: Asking) -> _Answers:
                         dates[model] = told
                 except RejectedError as error:
                     if error.details.get("http_status") == 401:
-                        return _Answers(failed("service", error), dates)
+                        return _Answers(failed("service", error), dates, asks_on=False)
                     refusal = error
     except UnavailableError as error:
         message = f"Not reached. {error.message}"
-        return _Answers(Check("service", "note", message, "Check the connection and the base URL."), dates)
+        return _Answers(
+            Check("service", "note", message, "Check the connection and the base URL."), dates, asks_on=False
+        )
     except Exception as error:
-        return _Answers(failed("service", error), dates)
+        return _Answers(failed("service", error), dates, asks_on=False)
     if refusal is not None:
         return _Answers(Check("service", "note", refusal.message), dates)
     return _Answers(_answered(len(models), len(dates)), dates)

@@ -1,0 +1,150 @@
+"""What a service really has, asked with requests that only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ftjobs.jobs.job import ENDED_WORDS
+from ftjobs.provider.api import Api
+from ftjobs.provider.lookalikes import look_alike, other_api
+from ftjobs.provider.outcomes import NoReply, Reply, error_of, one_line
+from ftjobs.provider.profiles import Profile
+
+# Words of the API reference, and of its examples.
+_KNOWN_WORDS = ENDED_WORDS | {"validating_files", "queued", "running", "paused"}
+_NOT_THERE = {404, 405, 501}
+# No job bears this: a service that filters its list by metadata answers with none.
+_NOBODY = {"ftjobs_probe": "nobody"}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """`seen` are sentences; `toml` is a table for the settings that fits, None where there is no fine-tuning."""
+
+    seen: tuple[str, ...]
+    toml: str | None
+
+
+def probe(api: Api) -> Probe:
+    """Return what the service shows of itself in a handful of GET requests, none of them repeated.
+
+    What only a job or a file can show stays unsaid where there is none. RejectedError `other_api` for a service
+    that speaks another API.
+    """
+    asked = _Asked(api)
+    jobs = asked.jobs()
+    if jobs is None:
+        return Probe(tuple(asked.seen), None)
+    lacks = {"cursor"} if asked.comes_at_once(jobs) else set()
+    lines: list[str] = []
+    job = next((each for each in jobs.get("data", []) if isinstance(each, dict)), None)
+    if job is None:
+        asked.seen.append("There is no job to learn from: what jobs carry is not known.")
+    else:
+        lacks |= asked.features_of(job)
+        lines += _lines_of(job)
+    if (ready := asked.ready_words()) is not None:
+        lines.append(ready)
+    listed = ", ".join(f'"{name}"' for name in sorted(lacks))
+    return Probe(tuple(asked.seen), _table(api.profile, [f"lacks = [{listed}]", *lines]))
+
+
+class _Asked:
+    """Asks, and keeps in words what was seen."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.seen: list[str] = []
+
+    def jobs(self) -> dict[str, Any] | None:
+        """Return the first page of jobs, one long; None where there is no list of jobs."""
+        body, trouble = self._get(lambda client: client.fine_tuning.jobs.with_raw_response.list(limit=1))
+        if name := look_alike(body):
+            raise other_api(name, self._api.profile.base_url)
+        if isinstance(body, dict) and isinstance(body.get("data"), list):
+            return body
+        self.seen.append(f"Fine-tuning is not seen here: the list of jobs is {trouble or 'no list'}.")
+        return None
+
+    def comes_at_once(self, page: Mapping[str, Any]) -> bool:
+        """Return whether lists ignore how many were asked for, or do not say whether more follow."""
+        at_once = len(page["data"]) > 1 or not isinstance(page.get("has_more"), bool)
+        self.seen.append(f"Lists come {'at once' if at_once else 'in pages'}.")
+        return at_once
+
+    def features_of(self, job: Mapping[str, Any]) -> set[str]:
+        """Return what the newest job shows that the service lacks."""
+        job_id = str(job.get("id"))
+        jobs = self._api_jobs
+        gone = {
+            "metadata": not self._filters_metadata(),
+            "seed": not isinstance(job.get("seed"), int),
+            "events": self._is_missing(lambda c: jobs(c).list_events(job_id, limit=1), "events"),
+            "checkpoints": self._is_missing(
+                lambda c: c.fine_tuning.jobs.checkpoints.with_raw_response.list(job_id, limit=1), "checkpoints"
+            ),
+        }
+        return {name for name, is_gone in gone.items() if is_gone}
+
+    def ready_words(self) -> str | None:
+        """Return the line for files without a status, None where files have one, or there is none to see."""
+        body, trouble = self._get(lambda c: c.files.with_raw_response.list(purpose="fine-tune", limit=1))
+        files = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(files, list):
+            self.seen.append(f"Files are not listed: {trouble or 'no list'}.")
+            return None
+        if not files or not isinstance(files[0], dict) or files[0].get("status") is not None:
+            return None
+        self.seen.append("Files have no status.")
+        return 'file_ready = [""]'
+
+    def _filters_metadata(self) -> bool:
+        body, _ = self._get(lambda c: self._api_jobs(c).list(limit=1, metadata=_NOBODY))
+        found = body.get("data") if isinstance(body, dict) else None
+        filters = isinstance(found, list) and not found
+        self.seen.append(f"Lists of jobs are{'' if filters else ' not'} filtered by metadata.")
+        return filters
+
+    def _is_missing(self, ask: Callable[[Any], Any], name: str) -> bool:
+        answer = self._api.send_once(ask)
+        is_missing = isinstance(answer, Reply) and answer.status in _NOT_THERE
+        if is_missing:
+            self.seen.append(f"Jobs have no {name}.")
+        return is_missing
+
+    @staticmethod
+    def _api_jobs(client: Any) -> Any:
+        return client.fine_tuning.jobs.with_raw_response
+
+    def _get(self, ask: Callable[[Any], Any]) -> tuple[object, str | None]:
+        """Return the decoded body of a 2xx, else None and what came in its place."""
+        match self._api.send_once(ask):
+            case NoReply(reason=reason):
+                return None, f"not answered ({reason})"
+            case Reply() as reply:
+                if not 200 <= reply.status < 300:
+                    return None, f"HTTP {reply.status}: {error_of(reply)[1]}".rstrip(".")
+                try:
+                    return reply.decoded(), None
+                except (ValueError, RecursionError):
+                    return None, "no JSON"
+
+
+def _lines_of(job: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if isinstance(job.get("method"), dict):
+        lines.append('hyperparameters_in = "method"')
+    elif isinstance(job.get("hyperparameters"), dict):
+        lines.append('hyperparameters_in = "top"')
+    told = job.get("provider_status") or job.get("status")
+    if isinstance(told, str) and told not in _KNOWN_WORDS:
+        word = one_line(told, 40).replace('"', "")
+        lines.append(f'# its newest job is "{word}": if that means it ended, add statuses = {{ "{word}" = "…" }}')
+    return lines
+
+
+def _table(profile: Profile, lines: Sequence[str]) -> str:
+    address = [f'base_url = "{profile.base_url}"', f'api_key_env = "{profile.api_key_env}"']
+    return "\n".join([f"[profiles.{profile.name}]", *address, *lines])
