@@ -94,7 +94,7 @@ class _Work:
 
     def done(self) -> tuple[Adopted, Rescued | None]:
         """Adopt the jobs, then keep their trails: the ledger is a matter of seconds, and files may take long."""
-        from ftjobs.workflows.adopt import Adopter, listed, named
+        from ftjobs.workflows.adopt import Adopter, attach_named, listed, named
         from ftjobs.workflows.rescue import make_folder
 
         if self.folder is not None:
@@ -105,6 +105,7 @@ class _Work:
             with _telling(adopter.done):
                 told = named(session.api, self.jobs, on_seen=seen) if self.jobs else None
                 adopter.adopt(listed(session.api, since=self.since) if told is None else told)
+                attach_named((job for page in told or [] for job in page.jobs), session, adopter.done)
                 stack.close()
                 # Read again rather than kept in memory; what is new since then has another chance.
                 again = listed(session.api, since=self.since) if told is None else told

@@ -16,15 +16,17 @@ from ftjobs.money import Usd
 class Adopted:
     """What became of the jobs that the service told, as they come: ids, and what was written for the new ones.
 
-    `left` are jobs, with their submission, that belong to submissions which are still open; `elsewhere` are those
-    recorded for another account. `billed` is the sum of the new bills, None without any. An ended job's bill is
-    unknown where the service did not tell its trained tokens (`untold`), or no price is known (`unpriced`, by
-    model). `damaged` counts what could not be read at all.
+    `left` are jobs, with their submission, that belong to submissions which are still open; `attached` are those
+    of them that their user named, which their submissions have now; `elsewhere` are those recorded for another
+    account. `billed` is the sum of the new bills, None without any. An ended job's bill is unknown where the
+    service did not tell its trained tokens (`untold`), or no price is known (`unpriced`, by model). `damaged`
+    counts what could not be read at all.
     """
 
     new: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
+    attached: dict[str, str] = field(default_factory=dict)
     elsewhere: list[str] = field(default_factory=list)
     with_estimate: int = 0
     under_way: int = 0
@@ -37,7 +39,7 @@ class Adopted:
     @property
     def job_ids(self) -> list[str]:
         """Every job that was asked for, and could be read."""
-        return [*self.new, *self.known, *self.left, *self.elsewhere]
+        return [*self.new, *self.known, *self.left, *self.attached, *self.elsewhere]
 
     @property
     def unknown_bills(self) -> int:

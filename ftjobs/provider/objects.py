@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ftjobs.jobs.job import DAMAGED, Job, parse_job
+from ftjobs.provider.lookalikes import look_alike
 from ftjobs.provider.outcomes import one_line
 
 
@@ -44,7 +45,7 @@ def parse_page(body: object, after: str | None, *, skips_damaged: bool, is_whole
     """
     if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
         raise ValueError("no list of jobs")
-    has_more = body.get("has_more", False if is_whole else None)
+    has_more = body.get("has_more", False if is_whole and look_alike(body) is None else None)
     if not isinstance(has_more, bool):
         raise ValueError("a page that does not say whether more follow")
     if is_whole and has_more:

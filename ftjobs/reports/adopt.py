@@ -22,6 +22,7 @@ def adopted_json(done: Adopted, rescued: Rescued | None = None, *, sandbox: bool
         with_estimate=done.with_estimate,
         known=len(done.known),
         left_to_submissions=len(done.left),
+        attached=dict(done.attached),
         of_other_accounts=len(done.elsewhere),
         unreadable=done.damaged,
         unsettled=done.under_way,
@@ -105,6 +106,8 @@ def adopted_notes(done: Adopted) -> list[str]:
             f"the service does not tell the trained tokens of {count(done.untold, 'job')} that ended: "
             "what they cost is unknown, and `ftjobs status` asks again"
         )
+    for job_id, submission_id in done.attached.items():
+        notes.append(f"submission {submission_id} has job {clean(job_id)} now, which you named")
     if done.left:
         notes.append(
             f"{count(len(done.left), 'job')} {_is(len(done.left), 'belongs', 'belong')} to submissions that are "

@@ -13,6 +13,7 @@ from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.adopted import Adopted
 from ftjobs.ledger.adopting import Asked, Known
+from ftjobs.ledger.locks import submission_lock_if_free
 from ftjobs.logs import get_logger
 from ftjobs.pricing.prices import PriceBook
 from ftjobs.provider.api import PAGE_LIMIT, Api
@@ -56,6 +57,24 @@ def named(
         found.append(job)
         on_seen(len(found))
     return [JobPage(tuple(found[at : at + PAGE_LIMIT]), None) for at in range(0, len(found), PAGE_LIMIT)]
+
+
+def attach_named(jobs: Iterable[Job], session: Session, done: Adopted) -> None:
+    """The uncertain submissions that were left these jobs have them: their user names the jobs as theirs.
+
+    Where several jobs trained on a submission's file and the service keeps no metadata, nobody else can tell.
+    """
+    for job in jobs:
+        submission_id = done.left.get(job.id)
+        if submission_id is None:
+            continue
+        with submission_lock_if_free(session.ledger.place, submission_id) as is_free:
+            submission = session.ledger.get(submission_id)
+            if is_free and submission.state in {"sending", "uncertain"}:
+                session.ledger.attach(submission_id, job, now=session.now())
+                log.info("job.found", submission_id=submission_id, job_id=job.id)
+                del done.left[job.id]
+                done.attached[job.id] = submission_id
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.pricing.prices import load_prices
 from ftjobs.provider.retrying import RetryPolicy
-from ftjobs.workflows.adopt import Adopter, listed, named
+from ftjobs.workflows.adopt import Adopter, attach_named, listed, named
 from ftjobs.workflows.adoption import metadata_of, strangers_key
 from ftjobs.workflows.lookup import CONTENT_KEY
 from ftjobs.workflows.session import Session
@@ -344,6 +344,26 @@ def test_a_job_of_an_open_submission_is_left_to_it(
     done = adopt_all(opened).done
     assert (done.left, done.new) == ({"ftjob-1": ULID}, ["ftjob-2"])
     assert opened.ledger.owner_of("ftjob-1") is None
+
+
+@pytest.mark.parametrize(("state", "has_it"), [("recorded", False), ("sending", True), ("uncertain", True)])
+def test_a_job_that_its_user_names_goes_to_the_submission_that_cannot_tell(
+    session: Sessions, httpx2_mock: respx.MockRouter, state: str, has_it: bool
+) -> None:
+    opened = session(keeps_metadata=False)
+    opened.ledger.record(a_submission())
+    if state != "recorded":
+        opened.ledger.begin_sending(ULID, "recorded", now=NOW)
+    if state == "uncertain":
+        opened.ledger.mark(ULID, "uncertain", now=NOW, error="several jobs trained on its file")
+    httpx2_mock.get(f"{JOBS}/ftjob-2").respond(json=ended("ftjob-2", training_file=FILE, seed=None))
+    told = named(opened.api, ["ftjob-2"])
+    adopting = adopter(opened)
+    adopting.adopt(told)
+    attach_named((job for page in told for job in page.jobs), opened, adopting.done)
+    assert opened.ledger.owner_of("ftjob-2") == (ULID if has_it else None)
+    assert adopting.done.attached == ({"ftjob-2": ULID} if has_it else {})
+    assert bool(adopting.done.left) is not has_it
 
 
 @pytest.mark.parametrize(("seed", "trusted", "is_left"), [(None, True, True), (5, True, False), (5, False, True)])
