@@ -17,7 +17,7 @@ from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
 from ftjobs.errors import ConfigError, FtjobsError
 from ftjobs.keys import Credential, Secret, Token, admin_key, api_key
-from ftjobs.provider.profiles import Profile, choose_profile, require_profile_name
+from ftjobs.provider.profiles import Profile, choose_profile, profiles_where, require_profile_name
 
 if TYPE_CHECKING:
     from ftjobs.dataset.cache import SurveyCache
@@ -142,7 +142,11 @@ class App:
         for table in self.settings.price_tables:
             if isinstance(name := table.values.get("profile"), str):
                 require_profile_name(name, self.settings, key=f"profile in {table.origin}")
-        return load_prices(self.settings.price_tables)
+        return replace(
+            load_prices(self.settings.price_tables),
+            own_only=profiles_where(self.settings, "prices", "own"),
+            manual=profiles_where(self.settings, "billing", "manual"),
+        )
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:

@@ -66,9 +66,14 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Every known price: the bundled lists, then the user's tables, the nearest last."""
+    """Every known price: the bundled lists, then the user's tables, the nearest last.
+
+    The bundled lists are not about the profiles `own_only`. Trained tokens make no bill on the profiles `manual`.
+    """
 
     prices: tuple[Price, ...]
+    own_only: frozenset[str] = frozenset()
+    manual: frozenset[str] = frozenset()
 
     @property
     def price_lists(self) -> tuple[str, ...]:
@@ -103,6 +108,7 @@ class PriceBook:
             for price in reversed(self.prices)  # max() keeps the first of equals: the nearer table
             if price.model == model
             and price.price_list in lists
+            and (price.price_list == USER_LIST or profile not in self.own_only)
             and price.profile in (None, profile)
             and (price.effective_from is None or price.effective_from <= on)
         ]

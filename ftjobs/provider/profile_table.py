@@ -152,6 +152,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "extra_body": _Kind(_extra_body, "a table of fields that ftjobs does not send itself, as JSON has them"),
     "suffix_pattern": _Kind(_pattern, "a regular expression"),
     "byte_order_mark": _FLAG,
+    "prices": _one_of("bundled", "own"),
     "billing": _one_of("trained_tokens", "manual"),
     "catalog_dates": _FLAG,
     "max_file_bytes": _WHOLE,

@@ -152,6 +152,19 @@ def profile_names(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*bundled_profiles(), SANDBOX.name, *settings.profile_tables]))
 
 
+def profiles_where(settings: Settings, key: str, value: object) -> frozenset[str]:
+    """Return the profiles whose tables say so, or the ones that they extend; a broken table says nothing."""
+    parents = bundled_profiles()
+
+    def said(name: str) -> object:
+        own = table.values if (table := settings.profile_tables.get(name)) else {}
+        parent = own.get("extends", name if name in parents else "generic")
+        inherited = parents[parent].values if isinstance(parent, str) and parent in parents else {}
+        return own.get(key, inherited.get(key))
+
+    return frozenset(name for name in profile_names(settings) if said(name) == value)
+
+
 def _bundled(name: str, settings: Settings) -> Profile:
     if name == SANDBOX.name:
         return SANDBOX
@@ -211,7 +224,9 @@ def _from_table(name: str, table: RawTable) -> Profile:
 def _profile(name: str, values: Mapping[str, Any]) -> Profile:
     """Return the profile of these values, which `parse_table` returned."""
     renamed = {"account": "account_name", "catalog_dates": "uses_catalog_dates"}
-    fields = {renamed.get(key, key): value for key, value in values.items() if key not in {"extends", "models"}}
+    fields = {
+        renamed.get(key, key): value for key, value in values.items() if key not in {"extends", "models", "prices"}
+    }
     profile = Profile(name, fields.pop("base_url", None), any_model=values.get("models") == "any", **fields)
     return replace(profile, keeps_metadata=profile.is_openai and "metadata" not in profile.lacks)
 

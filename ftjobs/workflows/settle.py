@@ -50,14 +50,19 @@ def tell_settled(submission: Submission, entry: Entry) -> None:
 def tell_unpriced(submissions: Sequence[Submission]) -> None:
     """The log says, once, whose bills stay unknown because no price is known."""
     models = sorted({str(_base_model(submission)) for submission in submissions})
-    log.warning("bills.unknown", jobs=len(submissions), models=models, reason="no price is known")
+    log.warning(
+        "bills.unknown",
+        jobs=len(submissions),
+        models=models,
+        reason="no price is known, or the profile's billing is manual: see `ftjobs adjust`",
+    )
 
 
 def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
-    """Return the price that the submission's job is billed at, None where none is known."""
+    """Return the price that the submission's job is billed at, None where none is known or makes its bill."""
     quote, job = submission.quote, submission.job
     model = _base_model(submission)
-    if job is None or model is None:
+    if job is None or model is None or submission.profile in prices.manual:
         return None
     price = prices.find(
         model,
