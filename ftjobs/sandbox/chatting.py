@@ -7,13 +7,13 @@ does. Streams and several choices are refused; whatever else a request holds is 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ftjobs.sandbox import progress
+from ftjobs.sandbox.bodies import json_of
 from ftjobs.sandbox.counting import MESSAGE_OVERHEAD
 from ftjobs.sandbox.offering import offered, snapshot_of
 from ftjobs.sandbox.refusals import Refusal
@@ -30,11 +30,7 @@ def chat_routes(state: SandboxState) -> list[Route]:
     """Return the endpoint over `state`."""
 
     async def complete(request: Request) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            raise Refusal("The body is not JSON.") from None
-        return JSONResponse(_completion(state, body))
+        return JSONResponse(_completion(state, await json_of(request)))
 
     return [Route("/v1/chat/completions", complete, methods=["POST"])]
 

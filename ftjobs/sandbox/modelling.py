@@ -1,0 +1,35 @@
+"""Models: what can be tuned, and until when it will answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ftjobs.sandbox.offering import model_object, offered, snapshot_of
+from ftjobs.sandbox.refusals import Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from ftjobs.sandbox.state import SandboxState
+
+
+def model_routes(state: SandboxState) -> list[Route]:
+    """Return the two endpoints, under the clock of `state`."""
+
+    def list_models(_: Request) -> Response:
+        now = state.clock()
+        return JSONResponse({"object": "list", "data": [model_object(model, now) for model in offered()]})
+
+    def get_model(request: Request) -> Response:
+        """Any `ft:` name over a known model is answered, as it is accepted for training."""
+        model = request.path_params["id"]
+        if snapshot_of(model) is None:
+            message = f"The model {model} does not exist."
+            raise Refusal(message, status=404, code="model_not_found", param="model")
+        owner = "org-sandbox" if model.startswith("ft:") else "system"
+        return JSONResponse(model_object(model, state.clock(), owned_by=owner))
+
+    return [Route("/v1/models", list_models), Route("/v1/models/{id}", get_model)]
