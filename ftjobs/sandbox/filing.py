@@ -17,7 +17,9 @@ from starlette.routing import Route
 
 from ftjobs.sandbox import progress
 from ftjobs.sandbox.paging import bad_cursor, listed, page_asked
+from ftjobs.sandbox.personalities import Personality
 from ftjobs.sandbox.refusals import Refusal
+from ftjobs.sandbox.showing import file_shown
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,9 +30,9 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 _FORM_OVERHEAD = 64 * 1024
 
 
-def file_routes(state: SandboxState) -> list[Route]:
+def file_routes(state: SandboxState, personality: Personality) -> list[Route]:
     """Return the five endpoints over `state`."""
-    api = _Files(state)
+    api = _Files(state, personality)
     return [
         Route("/v1/files", api.add_file, methods=["POST"]),
         Route("/v1/files", api.list_files),
@@ -43,8 +45,8 @@ def file_routes(state: SandboxState) -> list[Route]:
 class _Files:
     """One method an endpoint. Plain methods run in threads, so that no request waits for another's disk."""
 
-    def __init__(self, state: SandboxState) -> None:
-        self._state = state
+    def __init__(self, state: SandboxState, personality: Personality) -> None:
+        self._state, self._personality = state, personality
 
     async def add_file(self, request: Request) -> Response:
         too_large = Refusal(f"A file holds at most {MAX_FILE_BYTES} bytes.", status=413, param="file")
@@ -63,16 +65,15 @@ class _Files:
                 stored = await run_in_threadpool(self._state.add_file, file.file, file.filename or "upload.jsonl")
         except (MultiPartException, HTTPException) as error:
             raise Refusal(f"The form cannot be read: {error}") from None
-        return JSONResponse(progress.file_object(stored, self._state.clock()))
+        return JSONResponse(self._object(stored))
 
     def list_files(self, request: Request) -> Response:
-        limit, after = page_asked(request, default=10_000, most=10_000)
+        limit, after = page_asked(request, self._personality, default=10_000, most=10_000)
         try:
             files, more = self._state.files(after=after, limit=limit)
         except KeyError:
             raise bad_cursor(after) from None
-        now = self._state.clock()
-        return listed([progress.file_object(file, now) for file in files], more)
+        return listed([self._object(file) for file in files], more, self._personality)
 
     def get_file(self, request: Request) -> Response:
         return JSONResponse(self._file(request.path_params["id"])[0])
@@ -89,13 +90,16 @@ class _Files:
 
     def _file(self, file_id: str) -> tuple[dict[str, object], Callable[[], Response]]:
         """Return the object of an uploaded or result file and what makes its content."""
-        now = self._state.clock()
         if file := self._state.file(file_id):
-            return progress.file_object(file, now), lambda: FileResponse(self._state.content(file_id))
+            return self._object(file), lambda: FileResponse(self._state.content(file_id))
         job = self._state.job(file_id.replace("file-result-", "ftjob-", 1))
-        if job is None or job.result_file != file_id or job.status(now) != "succeeded":
+        if job is None or job.result_file != file_id or job.status(self._state.clock()) != "succeeded":
             raise _no_file(file_id)
-        return progress.result_file_object(job), lambda: Response(progress.result_csv(job), media_type="text/csv")
+        shown = file_shown(progress.result_file_object(job), self._personality)
+        return shown, lambda: Response(progress.result_csv(job), media_type="text/csv")
+
+    def _object(self, file: progress.StoredFile) -> dict[str, object]:
+        return file_shown(progress.file_object(file, self._state.clock()), self._personality)
 
 
 def _no_file(file_id: str) -> Refusal:

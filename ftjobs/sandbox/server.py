@@ -1,8 +1,9 @@
 """The API over a state, as an ASGI application.
 
-Under `/v1`: files (`filing`), uploads in parts (`uploading`), fine-tuning jobs (`tuning`), models (`modelling`),
-chat completions (`chatting`) and the cost report (`costing`); any key but `sk-wrong` is welcome. Under `/sandbox`:
-faults, settings and the log of requests. `faults` and `settings` say what those take.
+Under `/v1`: files (`filing`), uploads in parts (`uploading`), fine-tuning jobs (`tuning`, or `lookalike`), models
+(`modelling`), chat completions (`chatting`) and the cost report (`costing`), as far as the personality has them,
+behind its root; any key but `sk-wrong` is welcome. Under `/sandbox`: faults, settings and the log of requests;
+`faults` and `settings` say what those take.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from ftjobs.sandbox.chatting import chat_routes
 from ftjobs.sandbox.costing import cost_routes
 from ftjobs.sandbox.faults import Fault, Misbehaving, parse_faults
 from ftjobs.sandbox.filing import file_routes
+from ftjobs.sandbox.lookalike import lookalike_routes
 from ftjobs.sandbox.modelling import model_routes
+from ftjobs.sandbox.personalities import Personality
 from ftjobs.sandbox.refusals import Refusal
+from ftjobs.sandbox.settings import Settings
 from ftjobs.sandbox.tuning import job_routes
 from ftjobs.sandbox.uploading import upload_routes
 
@@ -36,16 +40,20 @@ if TYPE_CHECKING:
 WRONG_KEY = "sk-wrong"
 
 
-def build_app(state: SandboxState) -> Starlette:
-    """Return the application that serves `state`; see `faults.Misbehaving` for what its server must offer."""
-    control = _Control(state)
-    routes = [
-        *file_routes(state),
+def build_app(state: SandboxState, personality: Personality) -> Starlette:
+    """Return the application that serves `state` so; see `faults.Misbehaving` for what its server must offer."""
+    jobs_of = lookalike_routes if personality.schema == "mistral" else job_routes
+    api = [
+        *file_routes(state, personality),
         *upload_routes(state),
-        *job_routes(state),
-        *chat_routes(state),
+        *jobs_of(state, personality),
+        *chat_routes(state, personality),
         *cost_routes(state),
-        *model_routes(state),
+        *model_routes(state, personality),
+    ]
+    control = _Control(state, personality)
+    routes = [
+        *(route for route in api if endpoints_of(route) & personality.endpoints),
         Route("/sandbox/faults", control.get_faults),
         Route("/sandbox/faults", control.put_faults, methods=["PUT"]),
         Route("/sandbox/settings", control.get_settings),
@@ -58,20 +66,48 @@ def build_app(state: SandboxState) -> Starlette:
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Misbehaving, arrived=arrived), Middleware(_Authorized)],
+        middleware=[
+            Middleware(_Rooted, root=personality.root),
+            Middleware(Misbehaving, arrived=arrived),
+            Middleware(_Authorized, key_header=personality.key_header),
+        ],
         exception_handlers={Refusal: _refused, HTTPException: _no_such_route, Exception: _crashed},
     )
+
+
+def endpoints_of(route: Route) -> set[str]:
+    """Return what a route answers, as a personality names it."""
+    return {f"{method} {route.path}" for method in route.methods or ()}
+
+
+class _Rooted:
+    """Takes the personality's root off each path, so that what lies behind sees `/v1/…` whoever is played."""
+
+    def __init__(self, app: ASGIApp, *, root: str) -> None:
+        self._app, self._root = app, root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if not self._root or path.startswith("/sandbox/"):
+            await self._app(scope, receive, send)
+        elif path.startswith(f"{self._root}/"):
+            await self._app({**scope, "path": path.removeprefix(self._root)}, receive, send)
+        else:
+            await _nothing(scope)(scope, receive, send)
 
 
 class _Authorized:
     """Answers 401 to API requests without a key, or with the documented wrong one."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, key_header: bool) -> None:
+        self._app, self._key_header = app, key_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        headers = dict(scope["headers"])
+        header = headers.get(b"authorization", b"").decode("latin-1")
         key = header[len("Bearer ") :].strip() if header.startswith("Bearer ") else ""
+        if self._key_header:
+            key = key or headers.get(b"api-key", b"").decode("latin-1").strip()
         if scope["path"].startswith("/v1/") and key in ("", WRONG_KEY):
             message = "The API key is wrong." if key else "The API key is missing: send it as a Bearer token."
             refusal = Refusal(message, status=401, code="invalid_api_key")
@@ -87,7 +123,12 @@ async def _refused(_: Request, refusal: Exception) -> Response:
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    refusal = Refusal(f"Nothing answers {request.method} {request.url.path}.", status=status, code="unknown_url")
+    return _nothing(request.scope, status)
+
+
+def _nothing(scope: Scope, status: int = 404) -> Response:
+    asked = f"{scope['method']} {scope['raw_path'].decode('latin-1')}"
+    refusal = Refusal(f"Nothing answers {asked}.", status=status, code="unknown_url")
     return JSONResponse(refusal.envelope, status)
 
 
@@ -100,8 +141,8 @@ async def _crashed(_: Request, error: Exception) -> Response:
 class _Control:
     """The sandbox itself, one method an endpoint."""
 
-    def __init__(self, state: SandboxState) -> None:
-        self._state = state
+    def __init__(self, state: SandboxState, personality: Personality) -> None:
+        self._state, self._personality = state, personality
 
     def get_faults(self, _: Request) -> Response:
         return JSONResponse([fault.shown() for fault in self._state.faults()])
@@ -115,7 +156,7 @@ class _Control:
         return JSONResponse([fault.shown() for fault in faults])
 
     def get_settings(self, _: Request) -> Response:
-        return JSONResponse(asdict(self._state.settings()))
+        return self._settings_shown(self._state.settings())
 
     async def put_settings(self, request: Request) -> Response:
         changes = await json_of(request)
@@ -128,7 +169,10 @@ class _Control:
             settings = await run_in_threadpool(self._state.change_settings, changes, reset=reset)
         except ValueError as error:
             raise Refusal(f"{error}.", code="invalid_setting") from None
-        return JSONResponse(asdict(settings))
+        return self._settings_shown(settings)
+
+    def _settings_shown(self, settings: Settings) -> Response:
+        return JSONResponse({**asdict(settings), "personality": self._personality.name})
 
     def get_requests(self, _: Request) -> Response:
         return JSONResponse(self._state.requests())

@@ -13,8 +13,10 @@ from ftjobs.sandbox import progress
 from ftjobs.sandbox.bodies import json_of
 from ftjobs.sandbox.creation import create_job
 from ftjobs.sandbox.paging import bad_cursor, listed, page_asked, page_of
+from ftjobs.sandbox.personalities import Personality
 from ftjobs.sandbox.progress import Job
 from ftjobs.sandbox.refusals import Refusal
+from ftjobs.sandbox.showing import job_shown
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
     from ftjobs.sandbox.state import SandboxState
 
 
-def job_routes(state: SandboxState) -> list[Route]:
+def job_routes(state: SandboxState, personality: Personality) -> list[Route]:
     """Return the six endpoints over `state`."""
-    api = _Jobs(state)
+    api = _Jobs(state, personality)
     return [
         Route("/v1/fine_tuning/jobs", api.add_job, methods=["POST"]),
         Route("/v1/fine_tuning/jobs", api.list_jobs),
@@ -38,25 +40,26 @@ def job_routes(state: SandboxState) -> list[Route]:
 class _Jobs:
     """One method an endpoint. Plain methods run in threads, so that no request waits for another's disk."""
 
-    def __init__(self, state: SandboxState) -> None:
-        self._state = state
+    def __init__(self, state: SandboxState, personality: Personality) -> None:
+        self._state, self._personality = state, personality
 
     async def add_job(self, request: Request) -> Response:
         body = await json_of(request)
-        return self._shown(await run_in_threadpool(create_job, self._state, body))
+        job = await run_in_threadpool(create_job, self._state, body, self._personality)
+        return JSONResponse(self._object(job, created=True))
 
     def list_jobs(self, request: Request) -> Response:
-        limit, after = page_asked(request, default=20, most=100)
+        limit, after = page_asked(request, self._personality, default=20, most=100)
         metadata = {
             name[len("metadata[") : -1]: value
             for name, value in request.query_params.items()
-            if name.startswith("metadata[") and name.endswith("]")
+            if self._personality.takes_metadata and name.startswith("metadata[") and name.endswith("]")
         }
         try:
             jobs, more = self._state.jobs(after=after, limit=limit, metadata=metadata)
         except KeyError:
             raise bad_cursor(after) from None
-        return listed([self._object(job) for job in jobs], more)
+        return listed([self._object(job) for job in jobs], more, self._personality)
 
     def get_job(self, request: Request) -> Response:
         return self._shown(self._job(request))
@@ -69,12 +72,12 @@ class _Jobs:
         return self._shown(cancelled)
 
     def list_events(self, request: Request) -> Response:
-        limit, after = page_asked(request, default=20, most=100)
-        return page_of(progress.events(self._job(request), self._state.clock()), after, limit)
+        happened = progress.events(self._job(request), self._state.clock())
+        return page_of(happened, request, self._personality, default=20, most=100)
 
     def list_checkpoints(self, request: Request) -> Response:
-        limit, after = page_asked(request, default=10, most=100)
-        return page_of(progress.checkpoints(self._job(request), self._state.clock()), after, limit)
+        made = progress.checkpoints(self._job(request), self._state.clock())
+        return page_of(made, request, self._personality, default=10, most=100)
 
     def _job(self, request: Request) -> Job:
         job_id = request.path_params["id"]
@@ -84,9 +87,9 @@ class _Jobs:
             raise Refusal(message, status=404, code="fine_tune_not_found", param="fine_tune_id")
         return job
 
-    def _object(self, job: Job) -> dict[str, object]:
-        shown = job if self._state.settings().keep_metadata else replace(job, metadata=None)
-        return progress.job_object(shown, self._state.clock())
+    def _object(self, job: Job, *, created: bool = False) -> dict[str, object]:
+        told = job if self._state.settings().keep_metadata else replace(job, metadata=None)
+        return job_shown(progress.job_object(told, self._state.clock()), self._personality, created=created)
 
     def _shown(self, job: Job) -> Response:
         return JSONResponse(self._object(job))
