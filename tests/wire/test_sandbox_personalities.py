@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import httpx2
 import openai
 import pytest
 
+from ftjobs.cli.sandbox import serve as serve_command
 from ftjobs.sandbox.personalities import PERSONALITIES
 from ftjobs.sandbox.server import build_app, endpoints_of
 from ftjobs.sandbox.serving import serve_in_background
@@ -163,6 +164,11 @@ def test_every_endpoint_that_it_has_is_there(tmp_path: Path, name: str) -> None:
     routes = build_app(SandboxState(tmp_path / "state"), personality).routes
     answered = {each for route in routes for each in endpoints_of(route) if "/sandbox/" not in each}  # type: ignore[arg-type]
     assert {each for each in answered if not each.startswith("HEAD ")} == personality.endpoints
+
+
+def test_the_command_offers_every_personality() -> None:
+    offered = get_args(get_type_hints(serve_command)["name"])
+    assert set(offered) == set(PERSONALITIES)
 
 
 @pytest.mark.parametrize(
