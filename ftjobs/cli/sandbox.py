@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ from ftjobs.errors import UsageError
 from ftjobs.reports.envelope import envelope
 
 PORT = 8787
+_PROFILES = {"azure": "azure", "nebius": "nebius", "litellm": "litellm", "bare": "generic"}
+"""Personality → the profile that knows its quirks; the others need none, or are no such service."""
 
 app = typer.Typer(cls=Family, help="A loopback service with the same API, for practice.", no_args_is_help=True)
 
@@ -31,18 +33,27 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
     ] = PORT,
+    name: Annotated[
+        Literal["openai", "azure", "nebius", "litellm", "bare", "mistral"],
+        typer.Option("--as", metavar="NAME", help="Service to play: azure, nebius, litellm, bare, mistral."),
+    ] = "openai",
 ) -> None:
-    """Serve the sandbox until Ctrl-C. Prints the lines to export; loopback only, and nothing costs money there."""
+    """Serve the sandbox until Ctrl-C. Prints the lines to export; loopback only, and nothing costs money there.
+
+    To practise for another service: ftjobs sandbox serve --as azure
+    """
     root, given = open_app(ctx, profile="sandbox")
     from ftjobs.app import SANDBOX_KEY, no_sandbox
 
     try:
+        from ftjobs.sandbox.personalities import PERSONALITIES
         from ftjobs.sandbox.serving import serve_forever
     except ModuleNotFoundError as error:
         raise no_sandbox(error) from None
 
     from ftjobs.ledger.store import Ledger
 
+    profile = _PROFILES.get(name)
     ledger = root.sandbox_dir / "served.sqlite3"
     # Made now: `--profile sandbox` in the other shell would stamp it as its own, and shut everybody else out.
     Ledger(ledger, stamp="real")
@@ -54,14 +65,19 @@ def serve(
             "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}",
         }
         if given.json:
-            print_json(envelope("sandbox", sandbox=True, environment=environment))
+            print_json(
+                envelope("sandbox", sandbox=True, personality=name, profile=profile, environment=environment)
+            )
         else:
             print("\n".join(f"export {name}={_quoted(value)}" for name, value in environment.items()))
         sys.stdout.flush()
-        say("serving the sandbox; run these lines in another shell, end with Ctrl-C", given)
+        played = "" if name == "openai" else f" as {name}"
+        say(f"serving the sandbox{played}; run these lines in another shell, end with Ctrl-C", given)
+        if profile:
+            say(f"commands need its profile there: --profile {profile}", given)
 
     try:
-        serve_forever(root.sandbox_dir, port=port, announce=announce)
+        serve_forever(root.sandbox_dir, personality=PERSONALITIES[name], port=port, announce=announce)
     except OSError as error:
         raise UsageError(
             "port_in_use",

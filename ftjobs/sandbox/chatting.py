@@ -7,15 +7,15 @@ does. Streams and several choices are refused; whatever else a request holds is 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ftjobs.sandbox import progress
+from ftjobs.sandbox.bodies import json_of
 from ftjobs.sandbox.counting import MESSAGE_OVERHEAD
-from ftjobs.sandbox.offering import offered, snapshot_of
+from ftjobs.sandbox.personalities import Personality
 from ftjobs.sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -26,20 +26,16 @@ if TYPE_CHECKING:
 _LONGEST_ECHO = 200
 
 
-def chat_routes(state: SandboxState) -> list[Route]:
+def chat_routes(state: SandboxState, personality: Personality) -> list[Route]:
     """Return the endpoint over `state`."""
 
     async def complete(request: Request) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            raise Refusal("The body is not JSON.") from None
-        return JSONResponse(_completion(state, body))
+        return JSONResponse(_completion(state, personality, await json_of(request)))
 
     return [Route("/v1/chat/completions", complete, methods=["POST"])]
 
 
-def _completion(state: SandboxState, body: Any) -> dict[str, object]:
+def _completion(state: SandboxState, personality: Personality, body: Any) -> dict[str, object]:
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         raise Refusal("`model` is missing.", code="missing_required_parameter", param="model")
     model, messages = body["model"], body.get("messages")
@@ -47,7 +43,7 @@ def _completion(state: SandboxState, body: Any) -> dict[str, object]:
         raise Refusal("The sandbox answers once, and not as a stream.", code="invalid_value", param="stream")
     if not isinstance(messages, list) or not messages or not all(_is_message(each) for each in messages):
         raise Refusal("`messages` must be a list of texts.", code="invalid_value", param="messages")
-    if not _is_known(state, model):
+    if not _is_known(state, personality, model):
         message = f"The model {model} does not exist."
         raise Refusal(message, status=404, code="model_not_found", param="model")
     asked = messages[-1]["content"][:_LONGEST_ECHO]
@@ -59,7 +55,7 @@ def _completion(state: SandboxState, body: Any) -> dict[str, object]:
         "id": state.new_id("chatcmpl-"),
         "object": "chat.completion",
         "created": int(state.clock()),
-        "model": model if model.startswith("ft:") else snapshot_of(model),
+        "model": model if model.startswith("ft:") else personality.offer.snapshot_of(model),
         "choices": [
             {
                 "index": 0,
@@ -80,9 +76,9 @@ def _is_message(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("role", "content"))
 
 
-def _is_known(state: SandboxState, model: str) -> bool:
+def _is_known(state: SandboxState, personality: Personality, model: str) -> bool:
     if not model.startswith("ft:"):
-        return model in offered()
+        return model in personality.offer.listed()
     now, after, more = state.clock(), None, True
     while more:
         jobs, more = state.jobs(after=after)

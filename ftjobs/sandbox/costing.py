@@ -1,7 +1,8 @@
 """The cost report: what jobs that ended cost, by UTC day, project and line item, under prices of its own.
 
 `GET /v1/organization/costs` takes `start_time`, `end_time`, `bucket_width` (1d), `limit` (1 to 180 days, 7 if
-absent), `page` and `group_by[]`; every day of the range has a bucket. Only jobs that succeeded cost something.
+absent), `page` and `group_by[]`; every day of the range has a bucket. Only jobs that succeeded cost something,
+and only of models that have a price here.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def _report(request: Request, jobs: list[Job], now: float) -> dict[str, object]:
 def _bucket(day: int, jobs: list[Job], groups: list[str], now: float) -> dict[str, object]:
     tokens: dict[str, int] = {}
     for job in jobs:
-        if day <= job.ends_at < day + _DAY_S and job.status(now) == "succeeded":
+        ended_then = day <= job.ends_at < day + _DAY_S and job.status(now) == "succeeded"
+        if ended_then and job.base in _USD_PER_1M:
             tokens[job.base] = tokens.get(job.base, 0) + job.billable_tokens
     by_item = [(f"{base}, training", count, count * _USD_PER_1M[base]) for base, count in sorted(tokens.items())]
     if "line_item" not in groups and by_item:

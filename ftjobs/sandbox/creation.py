@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from ftjobs.sandbox import counting
-from ftjobs.sandbox.offering import snapshot_of
+from ftjobs.sandbox.personalities import Personality
 from ftjobs.sandbox.progress import Job, file_object
 from ftjobs.sandbox.refusals import Refusal
 from ftjobs.sandbox.state import SandboxState
 
-_FIELDS = {
-    "model",
-    "training_file",
-    "validation_file",
-    "method",
-    "hyperparameters",
-    "suffix",
-    "seed",
-    "metadata",
-    "integrations",
-}
 _BOUNDS: dict[str, tuple[type | tuple[type, ...], float, float]] = {
     "n_epochs": (int, 1, 50),
     "batch_size": (int, 1, 256),
     "learning_rate_multiplier": ((int, float), 1e-6, 1e6),
+    "learning_rate": ((int, float), 1e-9, 1),
     "beta": ((int, float), 0, 2),
 }
-_METHODS = {
-    "supervised": ("n_epochs", "batch_size", "learning_rate_multiplier"),
-    "dpo": ("n_epochs", "batch_size", "learning_rate_multiplier", "beta"),
-}
+_METHODS: dict[str, tuple[str, ...]] = {"supervised": (), "dpo": ("beta",)}
 _MIN_EXAMPLES = 10
 _MAX_SUFFIX = 64
 _MAX_SEED = 2**31 - 1
@@ -52,11 +40,13 @@ class _Asked:
     integrations: list[Any] | None
 
 
-def create_job(state: SandboxState, body: object) -> Job:
+def create_job(state: SandboxState, body: object, personality: Personality) -> Job:
     """Make and store the job that `body` asks for, its bill already counted; Refusal says what is wrong."""
-    asked = _parse(body)
+    asked = _parse(body, personality)
+    # Nobody can wait for a status that is never told.
+    ready_by = state.clock() if personality.tells_file_status else inf
     for param in ("training_file", "validation_file"):
-        _require_ready(state, param, getattr(asked, param))
+        _require_ready(state, param, getattr(asked, param), ready_by)
     try:
         counted = counting.count(state.content(asked.training_file), asked.method)
     except counting.ExampleError as error:
@@ -75,7 +65,7 @@ def create_job(state: SandboxState, body: object) -> Job:
         training_file=asked.training_file,
         validation_file=asked.validation_file,
         method=asked.method,
-        requested=asked.hyperparameters,
+        requested=resolved if personality.auto is None else asked.hyperparameters,
         resolved=resolved,
         examples=counted.examples,
         billable_tokens=counted.epoch_tokens * resolved["n_epochs"],
@@ -89,13 +79,13 @@ def create_job(state: SandboxState, body: object) -> Job:
     return job
 
 
-def _require_ready(state: SandboxState, param: str, file_id: str | None) -> None:
+def _require_ready(state: SandboxState, param: str, file_id: str | None, ready_by: float) -> None:
     if file_id is None:
         return
     file = state.file(file_id)
     if file is None:
         raise Refusal(f"There is no file {file_id}.", code="file_not_found", param=param)
-    status = file_object(file, state.clock())["status"]
+    status = file_object(file, ready_by)["status"]
     if status != "processed":
         raise Refusal(f"File {file_id} is {status}, not processed.", code="file_not_ready", param=param)
 
@@ -106,18 +96,21 @@ def _resolve(requested: dict[str, Any], examples: int) -> dict[str, Any]:
         "n_epochs": counting.auto_epochs(examples),
         "batch_size": min(256, max(1, examples // 500)),
         "learning_rate_multiplier": 2.0,
+        "learning_rate": 1e-5,
+        "lora": False,
         "beta": 0.1,
     }
     return {name: decided[name] if value == "auto" else value for name, value in requested.items()}
 
 
-def _parse(body: object) -> _Asked:
+def _parse(body: object, personality: Personality) -> _Asked:
     if not isinstance(body, dict):
         raise Refusal("The body must be a JSON object.")
-    if unknown := sorted(set(body) - _FIELDS):
+    if unknown := sorted(set(body) - personality.create_fields):
         raise Refusal(f"Unknown field: {unknown[0]}.", code="unknown_parameter", param=unknown[0])
-    model, base = _model(_text(body, "model", needed=True))
-    method, hyperparameters = _method(body)
+    model, base = _model(_text(body, "model", needed=True), personality)
+    method, hyperparameters = _method(body, personality)
+    _require_training_type(body, personality)
     return _Asked(
         model=model,
         base=base,
@@ -125,9 +118,9 @@ def _parse(body: object) -> _Asked:
         validation_file=_text(body, "validation_file"),
         method=method,
         hyperparameters=hyperparameters,
-        suffix=_suffix(body),
+        suffix=_suffix(body, personality),
         seed=_seed(body),
-        metadata=_metadata(body.get("metadata")),
+        metadata=_metadata(body.get("metadata")) if personality.takes_metadata else None,
         integrations=_integrations(body.get("integrations")),
     )
 
@@ -145,18 +138,25 @@ def _text(body: dict[str, Any], param: str, *, needed: bool = False) -> str | No
     return value
 
 
-def _model(name: str | None) -> tuple[str, str]:
-    base = snapshot_of(name or "")
+def _model(name: str | None, personality: Personality) -> tuple[str, str]:
+    base = personality.offer.snapshot_of(name or "")
     if name is None or base is None:
         message = f"The model {name} does not exist or cannot be fine-tuned."
         raise Refusal(message, status=404, code="model_not_found", param="model")
     return (name if name.startswith("ft:") else base), base
 
 
-def _method(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _require_training_type(body: dict[str, Any], personality: Personality) -> None:
+    types = personality.training_types
+    if types and body.get("trainingType") not in types:
+        raise _invalid("trainingType", " or ".join(types))
+
+
+def _method(body: dict[str, Any], personality: Personality) -> tuple[str, dict[str, Any]]:
     method = body.get("method")
     if method is None:
-        return "supervised", _hyperparameters("supervised", body.get("hyperparameters"), "hyperparameters")
+        given = body.get("hyperparameters")
+        return "supervised", _hyperparameters("supervised", given, "hyperparameters", personality)
     kind = method.get("type") if isinstance(method, dict) else None
     if not isinstance(method, dict) or not isinstance(kind, str) or kind not in _METHODS:
         raise _invalid("method.type", " or ".join(_METHODS))
@@ -165,27 +165,41 @@ def _method(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     own = method.get(kind) or {}
     if not isinstance(own, dict):
         raise _invalid(f"method.{kind}", "an object")
-    return kind, _hyperparameters(kind, own.get("hyperparameters"), f"method.{kind}.hyperparameters")
+    param = f"method.{kind}.hyperparameters"
+    return kind, _hyperparameters(kind, own.get("hyperparameters"), param, personality)
 
 
-def _hyperparameters(method: str, given: object, param: str) -> dict[str, Any]:
+def _hyperparameters(method: str, given: object, param: str, personality: Personality) -> dict[str, Any]:
+    names = (*personality.hyperparameters, *_METHODS[method])
     given = {} if given is None else given
     if not isinstance(given, dict):
         raise _invalid(param, "an object")
-    if unknown := sorted(set(given) - set(_METHODS[method])):
+    if unknown := sorted(set(given) - set(names)):
         raise Refusal(f"Unknown field: {param}.{unknown[0]}.", code="unknown_parameter", param=param)
+    open_values = ("auto", None, personality.auto)
     for name, value in given.items():
-        kind, least, most = _BOUNDS[name]
-        number = isinstance(value, kind) and not isinstance(value, bool)
-        if value not in ("auto", None) and not (number and least <= value <= most):
-            raise _invalid(f"{param}.{name}", f'"auto" or a number from {least:g} to {most:g}')
-    return {name: "auto" if given.get(name) is None else given[name] for name in _METHODS[method]}
+        if value not in open_values:
+            _require_value(name, value, f"{param}.{name}")
+    return {name: "auto" if given.get(name) in open_values else given[name] for name in names}
 
 
-def _suffix(body: dict[str, Any]) -> str | None:
+def _require_value(name: str, value: Any, param: str) -> None:
+    if name not in _BOUNDS:
+        if not isinstance(value, bool):
+            raise _invalid(param, "true or false")
+        return
+    kind, least, most = _BOUNDS[name]
+    number = isinstance(value, kind) and not isinstance(value, bool)
+    if not (number and least <= value <= most):
+        raise _invalid(param, f'"auto" or a number from {least:g} to {most:g}')
+
+
+def _suffix(body: dict[str, Any], personality: Personality) -> str | None:
     suffix = _text(body, "suffix")
     if suffix is not None and len(suffix) > _MAX_SUFFIX:
         raise _invalid("suffix", f"at most {_MAX_SUFFIX} characters long")
+    if suffix is not None and "." in suffix and not personality.suffix_dots:
+        raise _invalid("suffix", "free of dots")
     return suffix
 
 

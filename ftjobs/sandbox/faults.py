@@ -5,7 +5,7 @@ part of the stored state, so they hold for every process that serves it. A rule:
 
     {"on": "POST /v1/fine_tuning/jobs", "do": "drop", "when": "after", "times": 1, "skip": 0}
 
-`on`     method and exact path; `*` stands for one path segment
+`on`     method and exact path, from /v1 on whatever the personality's root; `*` stands for one path segment
 `times`  how many requests it spoils, 1 if absent
 `skip`   how many matching requests it lets through first, 0 if absent
 `when`   "before" (the request is never processed; if absent) or "after" (it is, and its answer is replaced)
@@ -192,8 +192,8 @@ async def _strike(fault: Fault, answer: list[Message], scope: Scope, receive: Re
             await _answer(send, status, {"content-length": str(len(whole) + 64)}, body, more=True)
             await _close(scope, receive)
         case "redirect":
-            query = scope["query_string"].decode("latin-1")
-            itself = scope["path"] + (f"?{query}" if query else "")
+            path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+            itself = path + (f"?{query}" if query else "")
             await _answer(send, fault.status, {"location": fault.location or itself}, b"")
         case "garbage":
             await _answer(send, 200, fault.headers, ("{}" if fault.body is None else fault.body).encode())

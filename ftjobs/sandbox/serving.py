@@ -20,6 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from ftjobs.sandbox.personalities import OPENAI, Personality
 from ftjobs.sandbox.server import build_app
 from ftjobs.sandbox.state import SandboxState
 
@@ -28,17 +29,18 @@ from ftjobs.sandbox.state import SandboxState
 def serve_in_background(
     state_dir: Path,
     *,
+    personality: Personality = OPENAI,
     host: str = "127.0.0.1",
     port: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[str]:
-    """Serve `state_dir` from a thread for as long as the block lasts; yields the base URL (…/v1).
+    """Serve `state_dir` as `personality` from a thread for as long as the block lasts; yields the base URL (…/v1).
 
     Port 0 takes a free one. At the end of the block requests under way are cut off, at once. ValueError for
     a host that is not loopback, OSError where the port cannot be had or the directory cannot be used.
     """
     with _listen(host, port) as listener:
-        config = _config(SandboxState(state_dir, clock))
+        config = _config(SandboxState(state_dir, clock), personality)
         started: Future[Callable[[], object]] = Future()
 
         async def serve() -> None:
@@ -59,7 +61,7 @@ def serve_in_background(
         thread.start()
         stop_serving = started.result()
         try:
-            yield _base_url(listener)
+            yield _base_url(listener, personality)
         finally:
             stop_serving()
             thread.join()
@@ -68,23 +70,24 @@ def serve_in_background(
 def serve_forever(
     state_dir: Path,
     *,
+    personality: Personality = OPENAI,
     host: str = "127.0.0.1",
     port: int = 0,
     announce: Callable[[str], None],
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Serve `state_dir` until Ctrl-C, then return; `announce` gets the base URL once requests are answered.
+    """Serve `state_dir` as `personality` until Ctrl-C, then return.
 
-    Raises what `serve_in_background` raises.
+    `announce` gets the base URL once requests are answered. Raises what `serve_in_background` raises.
     """
 
     async def serve() -> None:
         async with _accepting(config, listener):
-            announce(_base_url(listener))
+            announce(_base_url(listener, personality))
             await asyncio.Event().wait()
 
     with suppress(KeyboardInterrupt), _listen(host, port) as listener:
-        config = _config(SandboxState(state_dir, clock))
+        config = _config(SandboxState(state_dir, clock), personality)
         asyncio.run(serve())
 
 
@@ -96,9 +99,9 @@ class _Protocol(H11Protocol):
         self.app_state = {**self.app_state, "close_connection": transport.close}
 
 
-def _config(state: SandboxState) -> Config:
+def _config(state: SandboxState, personality: Personality) -> Config:
     return Config(
-        build_app(state),
+        build_app(state, personality),
         http=_Protocol,
         ws="none",
         lifespan="off",
@@ -124,9 +127,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _base_url(listener: socket.socket) -> str:
+def _base_url(listener: socket.socket, personality: Personality) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://{authority}{personality.base_path}"
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +11,7 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ftjobs.sandbox.bodies import json_of
 from ftjobs.sandbox.progress import StoredUpload, upload_object
 from ftjobs.sandbox.refusals import Refusal
 
@@ -107,10 +107,7 @@ class _Uploads:
 
 
 async def _object(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        raise Refusal("The body is not JSON.") from None
+    body = await json_of(request)
     if not isinstance(body, dict):
         raise Refusal("The body must be a JSON object.")
     return body

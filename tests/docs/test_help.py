@@ -58,7 +58,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "doctor": (set(), {"--migrate"}),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),
     "sandbox": (set(), set()),
-    "sandbox serve": (set(), {"--port"}),
+    "sandbox serve": (set(), {"--port", "--as"}),
 }
 """Verb → its arguments and its own options, as the design and the README promise them."""
 
