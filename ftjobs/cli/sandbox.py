@@ -15,9 +15,6 @@ from ftjobs.errors import UsageError
 from ftjobs.reports.envelope import envelope
 
 PORT = 8787
-_PROFILES = {"azure": "azure", "nebius": "nebius", "litellm": "litellm", "bare": "generic"}
-"""Personality → the profile that knows its quirks; the others need none, or are no such service."""
-
 app = typer.Typer(cls=Family, help="A loopback service with the same API, for practice.", no_args_is_help=True)
 
 
@@ -51,30 +48,29 @@ def serve(
     except ModuleNotFoundError as error:
         raise no_sandbox(error) from None
 
+    from ftjobs.cli.practice import practice_settings
     from ftjobs.ledger.store import Ledger
+    from ftjobs.workflows.drafts import put
 
-    profile = _PROFILES.get(name)
     ledger = root.sandbox_dir / "served.sqlite3"
     # Made now: `--profile sandbox` in the other shell would stamp it as its own, and shut everybody else out.
     Ledger(ledger, stamp="real")
 
     def announce(base_url: str) -> None:
-        environment = {
-            "OPENAI_BASE_URL": base_url,
-            "OPENAI_API_KEY": SANDBOX_KEY,
-            "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}",
-        }
+        environment = {"OPENAI_API_KEY": SANDBOX_KEY, "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}"}
+        if name == "openai":
+            environment["OPENAI_BASE_URL"] = base_url
+        else:
+            settings = root.sandbox_dir / f"served-{name}.toml"
+            put(settings, practice_settings(name, base_url).encode(), force=True)
+            environment["FTJOBS_CONFIG"] = str(settings)
         if given.json:
-            print_json(
-                envelope("sandbox", sandbox=True, personality=name, profile=profile, environment=environment)
-            )
+            print_json(envelope("sandbox", sandbox=True, personality=name, environment=environment))
         else:
             print("\n".join(f"export {name}={_quoted(value)}" for name, value in environment.items()))
         sys.stdout.flush()
         played = "" if name == "openai" else f" as {name}"
         say(f"serving the sandbox{played}; run these lines in another shell, end with Ctrl-C", given)
-        if profile:
-            say(f"commands need its profile there: --profile {profile}", given)
 
     try:
         serve_forever(root.sandbox_dir, personality=PERSONALITIES[name], port=port, announce=announce)
