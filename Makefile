@@ -6,7 +6,7 @@ ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports audit soak mutants bench test-2027 constraints clean
+.PHONY: help demo test check lint types imports audit soak mutants bench test-2027 manual constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -16,8 +16,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(READY) ## the main job on the sample file against the sandbox: estimate, submit, watch, status, ledger
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
+demo: $(READY) ## the tour: the main job on the sample file against the sandbox, with a crash and a lost ledger
+	@$(BIN)/ftjobs sandbox
 
 test: $(READY) ## the whole suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal
@@ -50,6 +50,9 @@ bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
 	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n 4 --dist worksteal
 
+manual: $(READY) ## renew MANUAL.md and the README's table of commands from the code
+	$(BIN)/python -m tests.docs.manual
+
 constraints: ## renew the pins from what the registry has today
 	rm -rf .constraints-venv
 	$(PYTHON) -m venv .constraints-venv
@@ -60,4 +63,4 @@ constraints: ## renew the pins from what the registry has today
 	@! grep -nE '://| @ ' constraints.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -172,7 +172,7 @@ def _declare(
         bool,
         typer.Option(
             "--install-completion",
-            help="Install completion for this shell.",
+            help="Complete words in this shell from now on.",
             callback=_install,
             expose_value=False,
             is_eager=True,
@@ -182,7 +182,7 @@ def _declare(
         bool,
         typer.Option(
             "--show-completion",
-            help="Print the script of it.",
+            help="Print it for this shell, to be sourced.",
             callback=_show,
             expose_value=False,
             is_eager=True,

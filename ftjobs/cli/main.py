@@ -12,7 +12,16 @@ from typing import Any, Final
 import typer
 
 from ftjobs.cli.completion import VARIABLE, complete, shell_options, teach
-from ftjobs.cli.options import VERBOSE, Family, Globals, Verb, encodable, print_json
+from ftjobs.cli.options import (
+    VERBOSE,
+    Family,
+    Globals,
+    Verb,
+    encodable,
+    print_json,
+    records,
+    write_sections,
+)
 from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 from ftjobs.logs import scrub, scrub_lines, scrub_text, use_color
 from ftjobs.reports.envelope import envelope
@@ -26,24 +35,32 @@ VERBS: Final[dict[str, str]] = {
     "prepare": "ftjobs.cli.prepare:prepare",
     "estimate": "ftjobs.cli.estimate:estimate",
     "tco": "ftjobs.cli.tco:tco",
+    "prices": "ftjobs.cli.prices:prices",
     "submit": "ftjobs.cli.submit:submit",
     "status": "ftjobs.cli.status:status",
     "watch": "ftjobs.cli.watch:watch",
     "show": "ftjobs.cli.show:show",
     "cancel": "ftjobs.cli.cancel:cancel",
     "results": "ftjobs.cli.results:results",
-    "adopt": "ftjobs.cli.adopt:adopt",
     "ledger": "ftjobs.cli.ledger:ledger",
-    "ledger backup": "ftjobs.cli.backup:backup",
     "adjust": "ftjobs.cli.adjust:adjust",
     "tag": "ftjobs.cli.tag:tag",
     "reconcile": "ftjobs.cli.reconcile:reconcile",
+    "adopt": "ftjobs.cli.adopt:adopt",
+    "ledger backup": "ftjobs.cli.backup:backup",
     "ledger copy": "ftjobs.cli.copy:copy",
-    "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",
 }
 """Verb, one word or two → `module:function`, or `module:app` for a Typer with cls=Family; imported when needed."""
+
+HEADINGS: Final = {
+    "check": "Before you pay",
+    "submit": "A job",
+    "ledger": "The cost trail",
+    "doctor": "Set-up and practice",
+}
+"""The verb that a group of VERBS begins with → what stands above the group."""
 
 
 class Root(Family):
@@ -64,6 +81,20 @@ class Root(Family):
             return None
         return teach(_load(cmd_name)) if ctx.resilient_parsing else _load(cmd_name)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The help names the verbs, group by group, and says what every option means."""
+        longest = max(map(len, VERBS))
+        formatter.write_paragraph()
+        for name in self.list_commands(ctx):
+            if heading := HEADINGS.get(name):
+                formatter.write(f"{heading}:\n")
+            formatter.indent()
+            about = self.get_command(ctx, name).get_short_help_str(formatter.width - longest - 6)
+            formatter.write_dl([(name.ljust(longest), about)])
+            formatter.dedent()
+        every = [*records(self, ctx, shared=False)["Options"], *records(self, ctx, shared=True)["Global options"]]
+        write_sections(formatter, {"Options": every})
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line `argv` (default: the process's) has run; return its exit code.
@@ -71,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Every failure has been printed: two lines on stderr, or with --json one `ftjobs.error/1` on stdout.
     """
     if VARIABLE in os.environ:
-        return complete(teach(_root()), os.environ[VARIABLE])
+        return complete(teach(root()), os.environ[VARIABLE])
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _guarded(args, Globals())
@@ -107,10 +138,11 @@ def _guarded(args: list[str], given: Globals) -> int:
         return _show_bug(error, args, given)
 
 
-def _root() -> Root:
+def root() -> Root:
+    """Return the whole command line."""
     return Root(
         name=PROGRAM,
-        help="Fine-tuning jobs that are priced before, created once and billed in a ledger.",
+        help="Fine-tuning jobs: priced before, created once and billed in a ledger.",
         subcommand_metavar="COMMAND ...",
         params=shell_options(),
         rich_markup_mode=None,
@@ -118,10 +150,10 @@ def _root() -> Root:
 
 
 def _run(args: list[str], given: Globals) -> int:
-    root = _root()
+    command = root()
     try:
-        with root.make_context(PROGRAM, args, obj=given) as ctx:
-            result = root.invoke(ctx)
+        with command.make_context(PROGRAM, args, obj=given) as ctx:
+            result = command.invoke(ctx)
     except typer.Exit as ending:
         return ending.exit_code
     return result if isinstance(result, int) else 0

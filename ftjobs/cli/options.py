@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ftjobs import __version__
+from ftjobs.cli.examples import EXAMPLES
 from ftjobs.errors import UsageError, nearest
 from ftjobs.logs import scrub_text
 from ftjobs.reports.envelope import dumps, in_ascii
@@ -92,7 +93,7 @@ def encodable(text: str, stream: Any) -> bool:
 
 
 class Verb(TyperCommand):
-    """A command that takes the global options too, and lists them last in its help."""
+    """A command that takes the global options too; its help ends with an example."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -103,9 +104,10 @@ class Verb(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The help names arguments, options and global options."""
-        _write(formatter, _records(self, ctx, shared=False))
-        _write(formatter, _records(self, ctx, shared=True))
+        """The help names arguments, options and global options, and shows an example."""
+        write_sections(formatter, records(self, ctx, shared=False))
+        _write_shared(self, ctx, formatter)
+        _write_example(ctx, formatter)
 
 
 class Family(TyperGroup):
@@ -116,10 +118,11 @@ class Family(TyperGroup):
         self.params = [*self.params, *_shared()]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The help names commands, options and global options."""
+        """The help names commands, options and global options, and shows an example."""
         self.format_commands(ctx, formatter)
-        _write(formatter, _records(self, ctx, shared=False))
-        _write(formatter, _records(self, ctx, shared=True))
+        write_sections(formatter, records(self, ctx, shared=False))
+        _write_shared(self, ctx, formatter)
+        _write_example(ctx, formatter)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that `args` start with; UsageError names the nearest where there is none."""
@@ -136,22 +139,42 @@ class Family(TyperGroup):
         )
 
 
-def _records(command: Any, ctx: Any, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
+def records(command: Any, ctx: Any, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
+    """Return section → (how it is typed, its meaning), of the command's own parameters or of the shared ones."""
     titles = {"argument": "Arguments", "option": "Global options" if shared else "Options"}
-    records: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):
         is_shared = param in _shared() or param is command.get_help_option(ctx)
         if is_shared is shared and (record := param.get_help_record(ctx)):
             if param.param_type_name == "argument":
                 record = param.display_name_raw, record[1]  # without "<str>", which says nothing
-            records.setdefault(titles[param.param_type_name], []).append(record)
-    return records
+            found.setdefault(titles[param.param_type_name], []).append(record)
+    return found
 
 
-def _write(formatter: Any, sections: Mapping[str, list[tuple[str, str]]]) -> None:
-    for title, records in sections.items():
+def write_sections(formatter: Any, sections: Mapping[str, list[tuple[str, str]]]) -> None:
+    """The sections stand in the help."""
+    for title, rows in sections.items():
         with formatter.section(title):
-            formatter.write_dl(records)
+            formatter.write_dl(rows)
+
+
+def verb_of(ctx: Any) -> str:
+    """Return the words behind `ftjobs` that this command was called by."""
+    return str(ctx.command_path).partition(" ")[2]
+
+
+def _write_shared(command: Any, ctx: Any, formatter: Any) -> None:
+    """Name the global options: to tell each of them in each help would fill half of the screen."""
+    names = [typed.partition(", --")[0] for typed, _ in records(command, ctx, shared=True)["Global options"]]
+    with formatter.section("Global options, which `ftjobs --help` explains"):
+        formatter.write_text(", ".join(names))
+
+
+def _write_example(ctx: Any, formatter: Any) -> None:
+    purpose, command = EXAMPLES[verb_of(ctx)]
+    with formatter.section(f"Example, {purpose}"):
+        formatter.write(f"{'':{formatter.current_indent}}{command}\n")  # to be copied: never wrapped
 
 
 def _store(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""`sandbox serve`: the loopback service alone."""
+"""`sandbox`: the tour; `sandbox serve`: the loopback service alone."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import Annotated, Literal
 import typer
 
 from ftjobs.cli.context import open_app, say
-from ftjobs.cli.options import Family, Verb, print_json
+from ftjobs.cli.options import Family, Verb, globals_of, print_json
 from ftjobs.errors import UsageError
 from ftjobs.reports.envelope import envelope
 
 PORT = 8787
-app = typer.Typer(cls=Family, help="A loopback service with the same API, for practice.", no_args_is_help=True)
+app = typer.Typer(cls=Family, subcommand_metavar="[COMMAND]")
 
 
-@app.callback()
-def _family() -> None:
-    """Make `serve` a word of its own although it is the only one so far."""
+@app.callback(invoke_without_command=True)
+def sandbox(ctx: typer.Context) -> None:
+    """Take a 20-second tour of the promises. On a loopback service; needs no key, and touches nothing of yours."""
+    if ctx.invoked_subcommand is None:
+        from ftjobs.cli.tour import tour
+
+        tour(globals_of(ctx))
 
 
 @app.command(cls=Verb)

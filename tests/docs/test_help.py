@@ -1,12 +1,18 @@
-"""The help of every verb says what it takes: each option once, each with its meaning."""
+"""The help of every verb says what it takes, each option once, each with its meaning, and shows one example."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from ftjobs.cli.main import VERBS, main
+from ftjobs.cli.examples import EXAMPLES
+from ftjobs.cli.main import HEADINGS, VERBS, main
+from ftjobs.cli.options import Globals
+from tests.docs.manual import contexts
 
 GLOBAL = {"--profile", "--config", "--ledger", "--json", "-v", "--verbose", "-q", "--quiet", "--version", "--help"}
 TAKES: dict[str, tuple[set[str], set[str]]] = {
@@ -87,6 +93,11 @@ def entries(text: str) -> dict[str, str]:
     return dict(re.findall(r"^  (\S.*?) {2,}(\S.*)$", joined, re.MULTILINE))
 
 
+def flags(found: Iterable[str]) -> set[str]:
+    """Return the options that are named in these texts."""
+    return {flag for text in found for flag in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text)}
+
+
 def test_every_verb_is_listed_here() -> None:
     assert {name if name in VERBS else name.partition(" ")[0] for name in TAKES} == set(VERBS)
 
@@ -95,12 +106,20 @@ def test_every_verb_is_listed_here() -> None:
 def test_each_argument_and_option_is_there_with_its_meaning(shown: str, verb: str) -> None:
     arguments, options = TAKES[verb]
     assert set(entries(section(shown, "Arguments"))) == arguments
-    for title, expected in (("Options", options), ("Global options", GLOBAL)):
-        found = entries(section(shown, title))
-        assert {flag for name in found for flag in re.findall(r"--?[a-z][a-z-]*", name)} == expected
-        for name, meaning in found.items():
-            assert meaning[0].isupper(), name
-            assert re.search(r"\.( +\[.*\])?$", meaning), (name, meaning)
+    found = entries(section(shown, "Options"))
+    assert flags(found) == options
+    for name, meaning in found.items():
+        assert meaning[0].isupper(), name
+        assert re.search(r"\.( +\[.*\])?$", meaning), (name, meaning)
+    named = section(shown, "Global options, which `ftjobs --help` explains")
+    assert flags([named]) == GLOBAL - {"--verbose", "--quiet"}
+
+
+@pytest.mark.parametrize("shown", [""], indirect=True)
+def test_the_root_says_what_the_global_options_mean(shown: str) -> None:
+    found = entries(section(shown, "Options"))
+    assert flags(found) == GLOBAL | {"--install-completion", "--show-completion"}
+    assert all(meaning.endswith(".") for meaning in found.values())
 
 
 @pytest.mark.parametrize(("shown", "verb"), [(verb, verb) for verb in TAKES], indirect=["shown"])
@@ -115,15 +134,45 @@ def test_the_first_line_is_how_to_type_it(shown: str, verb: str) -> None:
 
 @pytest.mark.parametrize("shown", [*TAKES, ""], indirect=True)
 def test_help_fits_a_terminal_and_nothing_is_cut_short(shown: str) -> None:
-    assert max(map(len, shown.splitlines())) <= 80
-    for name, meaning in entries(section(shown, "Commands")).items():
-        assert meaning.endswith("."), name
-        assert not meaning.endswith("..."), name
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 42
+    for title in ("Commands", *HEADINGS.values()):
+        for name, meaning in entries(section(shown, title)).items():
+            assert meaning.endswith("."), name
+            assert not meaning.endswith("..."), name
+
+
+@pytest.mark.parametrize("shown", sorted({*TAKES} - {"submit", "tco"}), indirect=True)
+def test_the_help_of_most_verbs_fits_the_smallest_screen(shown: str) -> None:
+    assert len(shown.splitlines()) <= 24
 
 
 @pytest.mark.parametrize("shown", [""], indirect=True)
 def test_the_root_lists_the_verbs_in_the_order_of_a_job(shown: str) -> None:
-    assert list(entries(section(shown, "Commands"))) == list(VERBS)
+    groups = [list(entries(section(shown, heading))) for heading in HEADINGS.values()]
+    assert [verb for group in groups for verb in group] == list(VERBS)
+    assert [group[0] for group in groups] == list(HEADINGS)
+
+
+@pytest.mark.parametrize(("shown", "verb"), [(verb, verb) for verb in TAKES], indirect=["shown"])
+def test_the_last_line_is_one_example_from_life(shown: str, verb: str) -> None:
+    title, last = shown.splitlines()[-2:]
+    purpose, command = EXAMPLES[verb]
+    assert title == f"Example, {purpose}:"
+    assert last == f"  {command}"
+    assert command.startswith(f"ftjobs {verb}")
+    assert shown.count("Example, ") == 1
+
+
+@pytest.mark.parametrize(("verb", "at"), [(verb, at) for verb, at in contexts() if verb])
+def test_the_example_can_be_typed(verb: str, at: Any) -> None:
+    words = shlex.split(EXAMPLES[verb][1])[1 + len(verb.split()) :]
+    at.command.make_context(verb, words, obj=Globals()).close()
+
+
+def test_each_verb_has_its_example_and_no_other() -> None:
+    assert set(EXAMPLES) == set(TAKES)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from ftjobs import errors
-from ftjobs.cli.main import BUG, VERBS
+from ftjobs.cli.main import BUG
 from ftjobs.cli.reconcile import DISCREPANCY
 from ftjobs.cli.watch import JOB_FAILED
+from tests.docs.manual import BEGIN, END, manual, with_table
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,10 +84,10 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
     assert documented == raised | {0, BUG, JOB_FAILED, DISCREPANCY}
 
 
-def test_every_verb_is_in_the_table_of_commands() -> None:
-    table = README.partition("## Commands")[2].partition("##")[0]
-    documented = set(re.findall(r"^\| `ftjobs (\w+(?: [a-z]+\b)?)", table, re.MULTILINE))
-    assert {name if name in VERBS else name.partition(" ")[0] for name in documented} == set(VERBS)
+def test_the_table_of_commands_and_the_manual_are_what_the_help_says() -> None:
+    assert with_table(README) == README, "run `make manual`"
+    assert (ROOT / "MANUAL.md").read_text(encoding="utf-8") == manual(), "run `make manual`"
+    assert README.count(BEGIN) == README.count(END) == 1
 
 
 def test_make_targets_that_the_readme_names_exist() -> None:
