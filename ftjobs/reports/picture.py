@@ -7,8 +7,8 @@ from typing import Any
 
 from ftjobs.jobs.curve import Curve
 from ftjobs.jobs.job import Job
+from ftjobs.reports import drawing
 from ftjobs.reports.chart import series
-from ftjobs.reports.drawing import SCHEMA, can_draw, png_of, svg_of
 from ftjobs.reports.envelope import clean
 
 NEEDS_EXTRA = "no picture of the loss was drawn: pip install 'ftjobs[report]' adds them"
@@ -26,9 +26,9 @@ def loss_pictures(curve: Curve, job: Job) -> Mapping[str, bytes]:
     ValueError where the drawer fails.
     """
     chart = loss_spec(curve, job)
-    if chart is None or not can_draw():
+    if chart is None or not drawing.can_draw():
         return {}
-    return {"svg": svg_of(chart).encode(), "png": png_of(chart, scale=_SCALE)}
+    return {"svg": drawing.svg_of(chart).encode(), "png": drawing.png_of(chart, scale=_SCALE)}
 
 
 def loss_spec(curve: Curve, job: Job) -> dict[str, Any] | None:
@@ -49,7 +49,7 @@ def loss_spec(curve: Curve, job: Job) -> dict[str, Any] | None:
     loss = {"field": "loss", "type": "quantitative", "title": "loss", "scale": {"zero": False}}
     marked = {"shape": "circle", "filled": True, "size": 60, "opacity": 1}
     return {
-        "$schema": SCHEMA,
+        "$schema": drawing.SCHEMA,
         "background": "white",
         "width": 720,
         "height": 360,
