@@ -53,6 +53,11 @@ def groups_text(groups: Sequence[Group], by: str, *, width: int | None) -> str:
     return f"{text}\n{TAGS_COUNT}" if by == "tag" else text
 
 
+def by_spend(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups, the one with the highest bill first, then by name."""
+    return sorted(groups, key=lambda group: (-group.totals.billed.nano, group.name is None, group.name or ""))
+
+
 def group_name(group: Group, by: str) -> str:
     """Return the group's name; what has none says so."""
     if group.name is not None:
