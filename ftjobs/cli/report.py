@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ftjobs.cli.context import open_app, say
+from ftjobs.cli.context import open_app
 from ftjobs.cli.ledger import as_of_instant, note_if_hardly_over
 from ftjobs.cli.options import print_json
 from ftjobs.cli.period import period_of
 from ftjobs.errors import ConfigError, UsageError
+from ftjobs.logs import scrub_text
 from ftjobs.periods import month_of
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ def report(
     if not markdown:
         _require_drawer()
     note_if_hardly_over(until, now, given)
-    until = until or now
     with app.ledger.listing(chosen, as_of=until) as found:
-        seen = overview(found.lines, period=chosen, as_of=until, digest=found.digest, most_lines=MOST_JOBS)
+        # What is there when the ledger is opened is what it knew at the next moment; to ask so would take longer.
+        as_of_now = until or app.ambient.now()
+        seen = overview(found.lines, period=chosen, as_of=as_of_now, digest=found.digest, most_lines=MOST_JOBS)
     told = _told(app, seen, use, results)
     text = _text(told, markdown=markdown)
     if target is None:
@@ -92,12 +94,12 @@ def report(
     if given.json:
         print_json(report_json(told, path=str(target), form=form, size=len(text.encode())))
     else:
-        say(f"{target} is written ({len(text.encode()):,} bytes)", given)
+        print(scrub_text(f"{target} is written ({len(text.encode()):,} bytes)"))
 
 
 def _target(output: str | None, *, markdown: bool, as_json: bool) -> Path | None:
     """Return the file to write, None for stdout."""
-    if output is None and not markdown:
+    if not output and not (markdown and output is None):
         raise UsageError(
             "no_output", "A page needs a file to be in.", next_step="Name it: -o report.html (or - for stdout)."
         )

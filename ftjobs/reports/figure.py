@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -11,6 +12,8 @@ from ftjobs.logs import scrub_text
 from ftjobs.reports.chart_style import Chart
 from ftjobs.reports.drawing import svg_of
 from ftjobs.reports.table import Column
+
+_COMMAND = re.compile("`(ftjobs [^`]*)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,9 @@ def sentence(text: str) -> str:
 
 
 def paragraphs(texts: Iterable[str]) -> str:
-    """Return a paragraph for each text."""
-    return "".join(f"<p>{escaped(text)}</p>\n" for text in texts)
+    """Return a paragraph for each text; the commands in it look like what they are."""
+    told = (_COMMAND.sub(r"<code>\1</code>", escaped(text)) for text in texts)
+    return "".join(f"<p>{each}</p>\n" for each in told)
 
 
 def notes(texts: Iterable[str]) -> str:

@@ -57,7 +57,7 @@ def report_json(report: Report, *, path: str, form: str, size: int) -> dict[str,
     return envelope(
         "report",
         sandbox=report.sandbox,
-        path=path,
+        path=scrub_text(path),
         format=form,
         bytes=size,
         period={"start": found.period.start, "end": found.period.end}

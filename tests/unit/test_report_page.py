@@ -172,7 +172,7 @@ def test_a_large_month_shows_its_newest_jobs_and_sums_all() -> None:
     ]  # fmt: skip
     assert found.totals.billed == Usd.parse("30")
     text = read(page(replace(told(), overview=found))).text
-    assert "The newest 3 of 10 jobs. `ftjobs ledger --csv` has all of them." in text
+    assert "The newest 3 of 10 jobs. ftjobs ledger --csv has all of them." in text
 
 
 # The pictures
