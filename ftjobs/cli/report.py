@@ -195,6 +195,7 @@ def _owned(app: App, seen: Overview, use: Use) -> tuple[tuple[Ownership, ...], t
 def _ownership(app: App, group: Group, use: Use, *, on: date) -> Ownership | None:
     """Return what owning this model costs until its shutdown, else for a year; None where nobody knows it."""
     from ftjobs.cli.tco_model import candidate, owned_by
+    from ftjobs.pricing.horizon import months_until
     from ftjobs.pricing.ownership import Training
     from ftjobs.ranges import Range
 
@@ -204,14 +205,8 @@ def _ownership(app: App, group: Group, use: Use, *, on: date) -> Ownership | Non
         return None
     training = Training(Range.exactly(group.totals.trained_tokens), epochs=1, epochs_source="pinned")
     last = model.shutdown_date if model.is_capped else None
-    months = _MONTHS if last is None else _months_until(on, last)
+    months = _MONTHS if last is None else months_until(on, last, most=_MOST_MONTHS)
     return owned_by(model, training, use, app, today=on, months=months, training_cost=group.totals.billed)
-
-
-def _months_until(start: date, end: date) -> int:
-    from ftjobs.pricing.horizon import months_after
-
-    return next((n for n in range(1, _MOST_MONTHS) if months_after(start, n) > end), _MOST_MONTHS)
 
 
 def _text(told: Report, *, markdown: bool) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
@@ -118,6 +120,8 @@ def test_every_picture_says_what_it_shows_and_has_its_numbers_in_a_table(full: s
         assert len(inside.all("details")) == len(inside.all("table")) == len(inside.all("caption")) == 1
         assert all(heading["scope"] in {"col", "row"} for heading in inside.all("th"))
         assert "path" in {tag for tag, _ in inside.elements}, "something is drawn"
+        parts = [attributes for tag, attributes in inside.elements if tag in {"g", "path", "line", "text"}]
+        assert not [each for each in parts if {"role", "aria-hidden", "aria-label"} & set(each)], "one image each"
 
 
 def test_nothing_runs_and_nothing_lies_elsewhere(full: str) -> None:
@@ -234,6 +238,17 @@ def test_ownership_ends_at_the_shutdown_and_starts_with_what_was_billed() -> Non
     drawn = page(told(owned=(one,)))
     assert drawn.count("shutdown 2027-03-14</text>") == 2  # wide and narrow, each once
     assert ownership_figure(owned(price=None), name="x") is None
+
+
+def test_what_no_picture_can_hold_is_drawn_as_a_sign_for_it() -> None:
+    program = (
+        "from ftjobs.reports.drawing import svg_of; import sys\n"
+        "text = {'type': 'text', 'text': 'a\\x1b\\x00\\ud800\\uffff\\ufffe\\nb'}\n"
+        "sys.stdout.write(svg_of({'data': {'values': [{}]}, 'mark': text}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, "the drawer would abort the process, so it is in one of its own"
+    assert ">a\ufffd\ufffd\ufffd\ufffd\ufffd" in done.stdout.decode()
 
 
 # Markdown
