@@ -216,7 +216,14 @@ def _text(told: Report, *, markdown: bool) -> str:
         return markdown_of(told)
     from ftjobs.reports.page import page
 
-    return page(told)
+    try:
+        return page(told)
+    except ValueError as error:
+        raise ConfigError(
+            "not_drawn",
+            f"The page's pictures cannot be drawn: {error}.",
+            next_step="Install the extra again (pip install 'ftjobs[report]'), or add --markdown for a summary.",
+        ) from error
 
 
 def _write(target: Path, content: bytes, *, force: bool) -> None:

@@ -82,6 +82,15 @@ def test_without_the_extra_there_is_a_summary_and_no_page(inside: Inside, person
     assert "No jobs." in summary.out
 
 
+def test_a_drawer_that_fails_is_told_and_leaves_no_file(
+    inside: Inside, person: Person, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda *_args, **_more: int("no picture"))
+    told = inside("report", "-o", "r.html")
+    assert (told.code, "cannot be drawn" in told.err, "--markdown" in told.err) == (3, True, True)
+    assert not (person.home / "r.html").exists()
+
+
 @pytest.mark.parametrize(
     ("args", "code", "next_step"),
     [
