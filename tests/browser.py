@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ held = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]
 os.dup2(held[0], 3), os.dup2(held[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+_MOST_S = 90
 _TROUBLE = {"Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"}
 
 
@@ -103,13 +105,15 @@ def browsing(browser: str, folder: Path) -> Iterator[Tab]:
     its_out, from_it = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", _AS_3_AND_4, str(to_it), str(from_it), browser, *_options(folder)],
-        env={**os.environ, "HOME": str(folder)},
+        env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"HOME": str(folder)},
         pass_fds=(to_it, from_it),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     os.close(to_it)
     os.close(from_it)
+    guard = threading.Timer(_MOST_S, process.kill)  # whoever waits for an answer then hears that it ended
+    guard.start()
     try:
         with os.fdopen(its_in, "wb") as sent, os.fdopen(its_out, "rb") as received:
             tab = Tab(sent, received)
@@ -119,6 +123,7 @@ def browsing(browser: str, folder: Path) -> Iterator[Tab]:
                 tab.call(f"{domain}.enable")
             yield tab
     finally:
+        guard.cancel()
         process.kill()
         process.wait()
 
