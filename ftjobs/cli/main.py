@@ -39,6 +39,7 @@ VERBS: Final[dict[str, str]] = {
     "tag": "ftjobs.cli.tag:tag",
     "reconcile": "ftjobs.cli.reconcile:reconcile",
     "ledger copy": "ftjobs.cli.copy:copy",
+    "report": "ftjobs.cli.report:report",
     "prices": "ftjobs.cli.prices:prices",
     "doctor": "ftjobs.cli.doctor:doctor",
     "sandbox": "ftjobs.cli.sandbox:app",

@@ -27,7 +27,8 @@ QUIET: Final = -1
 VERBOSE: Final = 1
 
 _TOLD_COMMAND = re.compile(
-    r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger|adjust|tag|reconcile|doctor)\b)"
+    r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger|adjust|tag|reconcile|report"
+    r"|doctor)\b)"
 )
 
 

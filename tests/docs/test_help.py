@@ -55,6 +55,13 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "tag": ({"JOB", "K=V..."}, {"--remove"}),
     "reconcile": ({"PERIOD"}, set()),
     "ledger copy": (set(), {"--to"}),
+    "report": (
+        {"PERIOD"},
+        {
+            *("-o", "--output", "--month", "--as-of", "--markdown", "--results", "--force"),
+            *("--monthly-input", "--monthly-output", "--base-input"),
+        },
+    ),
     "doctor": (set(), {"--migrate"}),
     "prices": ({"MODEL"}, {"--on", "--price-list"}),
     "sandbox": (set(), set()),
