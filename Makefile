@@ -6,7 +6,7 @@ ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports audit soak mutants bench test-2027 manual constraints clean
+.PHONY: help demo test check lint types imports audit soak mutants bench e2e-litellm test-2027 manual constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -47,6 +47,11 @@ mutants: $(READY) ## remove each protected step in turn and see tests go red
 bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync or ledger, JOBS=1000; ONLY=reconcile; ONLY=writers; 0.7 GB of disk)
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES)) $(if $(JOBS),--jobs $(JOBS))
 
+e2e-litellm: $(READY) ## the main job through a real LiteLLM proxy, in an environment of its own (600 MB)
+	$(PYTHON) -m venv .litellm
+	.litellm/bin/python -m pip install --quiet --disable-pip-version-check -r tests/intermediary/requirements.txt
+	$(BIN)/python -m tests.intermediary .litellm/bin/litellm
+
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
 	faketime -f '@2027-06-01 12:00:00' $(BIN)/python -m pytest -n 4 --dist worksteal
 
@@ -63,4 +68,4 @@ constraints: ## renew the pins from what the registry has today
 	@! grep -nE '://| @ ' constraints.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .litellm .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

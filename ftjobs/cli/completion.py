@@ -182,7 +182,8 @@ def _declare(
         bool,
         typer.Option(
             "--show-completion",
-            help="Print it for this shell, to be sourced.",
+            help="Print the script of it.",
+            hidden=True,  # for those whose home is not to be changed; the README names it
             callback=_show,
             expose_value=False,
             is_eager=True,

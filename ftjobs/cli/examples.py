@@ -69,6 +69,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "last month's invoice against the ledger",
         "ftjobs reconcile last",
     ),
+    "report": (
+        "the month's page for whoever pays",
+        "ftjobs report last -o last-month.html",
+    ),
     "ledger backup": (
         "a copy before an upgrade",
         "ftjobs ledger backup before-upgrade.sqlite3",

@@ -17,6 +17,7 @@ from ftjobs.errors import UsageError
 from ftjobs.periods import month_of, parse_as_of
 
 if TYPE_CHECKING:
+    from ftjobs.cli.options import Globals
     from ftjobs.reports.month import Listed
 
 
@@ -47,10 +48,9 @@ def ledger(
     app, given = open_app(ctx)
     now = app.ambient.now()
     chosen = period_of(period, now=now) if period is not None else month_of(now) if month else None
-    until = _as_of(as_of)
+    until = as_of_instant(as_of)
     _require_one_shape(by, csv=csv, json=given.json)
-    if until is not None and until >= now - _STILL_COMING:
-        say("note: that time is hardly over, so the same command may print something else later", given)
+    note_if_hardly_over(until, now, given)
     # Today's budgets and notes would make a reprint differ from its first print.
     budgets = app.ledger.budgets(app.limits, month_of(now)) if until is None and not csv else []
     with Spool() as spool:
@@ -78,7 +78,14 @@ def _csv(found: Listed, by: str | None) -> Iterable[str]:
     return groups_csv(grouped(found.lines, by), by) if by else jobs_csv(found.lines)
 
 
-def _as_of(text: str | None) -> datetime | None:
+def note_if_hardly_over(until: datetime | None, now: datetime, given: Globals) -> None:
+    """Whoever asks for an instant of which the ledger may not know everything yet has been told."""
+    if until is not None and until >= now - _STILL_COMING:
+        say("note: that time is hardly over, so the same command may print something else later", given)
+
+
+def as_of_instant(text: str | None) -> datetime | None:
+    """Return the instant that was typed, None where none was; UsageError where the text names none."""
     try:
         return None if text is None else parse_as_of(text)
     except ValueError as error:

@@ -46,6 +46,7 @@ VERBS: Final[dict[str, str]] = {
     "adjust": "ftjobs.cli.adjust:adjust",
     "tag": "ftjobs.cli.tag:tag",
     "reconcile": "ftjobs.cli.reconcile:reconcile",
+    "report": "ftjobs.cli.report:report",
     "adopt": "ftjobs.cli.adopt:adopt",
     "ledger backup": "ftjobs.cli.backup:backup",
     "ledger copy": "ftjobs.cli.copy:copy",

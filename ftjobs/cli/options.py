@@ -28,7 +28,8 @@ QUIET: Final = -1
 VERBOSE: Final = 1
 
 _TOLD_COMMAND = re.compile(
-    r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger|adjust|tag|reconcile|doctor)\b)"
+    r"\bftjobs (?=(?:submit|status|watch|show|cancel|results|adopt|prices|ledger|adjust|tag|reconcile|report"
+    r"|doctor)\b)"
 )
 
 
@@ -159,20 +160,18 @@ def write_sections(formatter: Any, sections: Mapping[str, list[tuple[str, str]]]
             formatter.write_dl(rows)
 
 
-def verb_of(ctx: Any) -> str:
-    """Return the words behind `ftjobs` that this command was called by."""
-    return str(ctx.command_path).partition(" ")[2]
-
-
 def _write_shared(command: Any, ctx: Any, formatter: Any) -> None:
-    """Name the global options: to tell each of them in each help would fill half of the screen."""
-    names = [typed.partition(", --")[0] for typed, _ in records(command, ctx, shared=True)["Global options"]]
+    """Name the global options in a line: to explain each of them in each help would fill half of the screen."""
+    typed = [each.partition(", --")[0] for each, _ in records(command, ctx, shared=True)["Global options"]]
     with formatter.section("Global options, which `ftjobs --help` explains"):
-        formatter.write_text(", ".join(names))
+        formatter.write_text(", ".join(each for each in typed if each != "--version"))
 
 
 def _write_example(ctx: Any, formatter: Any) -> None:
-    purpose, command = EXAMPLES[verb_of(ctx)]
+    verb = str(ctx.command_path).partition(" ")[2]
+    if verb not in EXAMPLES:
+        return
+    purpose, command = EXAMPLES[verb]
     with formatter.section(f"Example, {purpose}"):
         formatter.write(f"{'':{formatter.current_indent}}{command}\n")  # to be copied: never wrapped
 

@@ -74,7 +74,8 @@ def _save(
     app: App, given: Globals, submission: Submission, profile: Profile, *, output: str | None, force: bool
 ) -> tuple[Submission, Saved]:
     """Refresh the job, keep what it left, and return both."""
-    from ftjobs.workflows.results import save_results, stem_of
+    from ftjobs.jobs.result_file import stem_of
+    from ftjobs.workflows.results import save_results
     from ftjobs.workflows.sync import sync
 
     chosen = app.ledger.to_sync([submission.id])
@@ -101,7 +102,8 @@ def _draw(curve: Curve, job: Job, given: Globals) -> Mapping[str, bytes]:
 
 def _told(submission: Submission, saved: Saved, profile: Profile) -> Results:
     from ftjobs.reports.chart import has_losses
-    from ftjobs.reports.picture import NEEDS_EXTRA, can_draw
+    from ftjobs.reports.drawing import can_draw
+    from ftjobs.reports.picture import NEEDS_EXTRA
     from ftjobs.reports.results import ResultLine, Results
     from ftjobs.reports.snippet import trial_snippet
 

@@ -39,10 +39,7 @@ def serve(
         typer.Option("--as", metavar="NAME", help="Service to play: azure, nebius, litellm, bare, mistral."),
     ] = "openai",
 ) -> None:
-    """Serve the sandbox until Ctrl-C. Prints the lines to export; loopback only, and nothing costs money there.
-
-    To practise for another service: ftjobs sandbox serve --as azure
-    """
+    """Serve the sandbox until Ctrl-C. Prints the lines to export; loopback only, and nothing costs money there."""
     root, given = open_app(ctx, profile="sandbox")
     from ftjobs.app import SANDBOX_KEY, no_sandbox
 

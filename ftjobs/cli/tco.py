@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,15 +13,13 @@ from ftjobs.cli.options import print_json
 from ftjobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from ftjobs.app import App
     from ftjobs.cli.options import Globals
     from ftjobs.cli.tco_input import Dataset
+    from ftjobs.cli.tco_model import Candidate
     from ftjobs.dataset.survey import Survey
     from ftjobs.models.names import ModelName
-    from ftjobs.pricing.ownership import Ownership, Training, Use
-    from ftjobs.pricing.prices import Price
+    from ftjobs.pricing.ownership import Training
 
 _METHOD = "supervised"
 _MOST_MONTHS = 120
@@ -86,6 +83,7 @@ def tco(
 ) -> None:
     """Weigh training and use against the base model. Total cost of ownership, break-even, verdict; offline."""
     from ftjobs.cli.tco_input import read_dataset, read_use, require_growth_in_bounds
+    from ftjobs.cli.tco_model import candidate, owned_by
     from ftjobs.reports.tco import tco_json, tco_text
 
     app, given = open_app(ctx, price_list=price_list)
@@ -108,10 +106,10 @@ def tco(
         most_epochs=app.profile.max_epochs,
     )
     today = app.ambient.now().date()
-    models = [_candidate(name, app, today) for name in dict.fromkeys(each.strip() for each in model.split(","))]
+    models = [candidate(name, app, today) for name in dict.fromkeys(each.strip() for each in model.split(","))]
     trainings = _trainings(dataset, models, app, given)
     owned = [
-        _owned(each, training, use, app, today=today, months=months)
+        owned_by(each, training, use, app, today=today, months=months)
         for each, training in zip(models, trainings, strict=True)
     ]
     if given.json:
@@ -120,50 +118,7 @@ def tco(
         print(tco_text(owned, width=width()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A model as it was typed, the name by which it has a price, and what the catalog knows of it, if anything."""
-
-    requested: str
-    name: str
-    known: ModelName | None
-    price: Price | None
-    shutdown_date: date | None
-    is_capped: bool
-
-
-def _candidate(requested: str, app: App, today: date) -> _Candidate:
-    """Return the model with its price; UsageError where neither the catalog nor the price list knows it."""
-    from ftjobs.models.catalog import load_catalog
-    from ftjobs.models.names import resolve
-
-    list_name = app.settings.price_list
-    known, unknown = None, None
-    try:
-        known = resolve(requested, load_catalog())
-    except UsageError as error:
-        unknown = error
-    name = known.base.name if known else requested
-    price = app.prices.find(name, profile=app.profile.name, on=today, price_list=list_name)
-    if unknown is not None and price is None:
-        raise unknown
-    is_illustrative = price.illustrative if price else _is_illustrative(list_name, app)
-    shutdown_date = known.base.shutdown_date if known else None
-    return _Candidate(
-        requested,
-        name,
-        known,
-        price,
-        shutdown_date if is_illustrative or app.profile.uses_catalog_dates else None,
-        is_capped=not is_illustrative,
-    )
-
-
-def _is_illustrative(list_name: str, app: App) -> bool:
-    return any(price.illustrative for price in app.prices.prices if price.price_list == list_name)
-
-
-def _trainings(dataset: Dataset, models: Sequence[_Candidate], app: App, given: Globals) -> list[Training]:
+def _trainings(dataset: Dataset, models: Sequence[Candidate], app: App, given: Globals) -> list[Training]:
     from ftjobs.pricing.estimate import epochs_by_rule
     from ftjobs.pricing.ownership import Training, examples_left
     from ftjobs.ranges import Range
@@ -198,7 +153,7 @@ def _surveyed_training(dataset: Dataset, found: Survey, most_epochs: int) -> Tra
     )
 
 
-def _countable(candidate: _Candidate) -> ModelName:
+def _countable(candidate: Candidate) -> ModelName:
     if candidate.known is None:
         raise UsageError(
             "uncountable_model",
@@ -215,22 +170,3 @@ def _countable(candidate: _Candidate) -> ModelName:
             method=_METHOD,
         )
     return candidate.known
-
-
-def _owned(
-    candidate: _Candidate, training: Training, use: Use, app: App, *, today: date, months: int
-) -> Ownership:
-    from ftjobs.pricing.horizon import horizon
-    from ftjobs.pricing.ownership import own
-
-    return own(
-        candidate.requested,
-        candidate.name,
-        price=candidate.price,
-        price_list=app.settings.price_list,
-        training=training,
-        use=use,
-        horizon=horizon(today, months, shutdown_date=candidate.shutdown_date if candidate.is_capped else None),
-        shutdown_date=candidate.shutdown_date,
-        list_is_foreign=not (app.profile.is_openai or app.profile.is_sandbox),
-    )

@@ -74,13 +74,6 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def counted_by(encoding: str | None) -> str:
-    """Return the words that belong beside a count, so that nobody takes a stand-in for the truth."""
-    if encoding is not None:
-        return encoding
-    return f"this model's tokenizer is not known: counted with {STAND_IN}, as a wide range"
-
-
 def count_texts(texts: Sequence[str], encoding: str | None) -> list[int]:
     """Return each text's exact token count, in order, as `tiktoken` has it with disallowed_special=().
 

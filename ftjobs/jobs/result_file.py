@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +16,8 @@ from ftjobs.jobs.curve import Curve, Point, count, point
 Kind = Literal["csv", "unknown"]
 STEP = "step"
 _MOST_CELLS = 1_000
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_STEM = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,17 @@ class ResultFile:
     def curve(self) -> Curve:
         """The curve that it tells, without a point where it is no table."""
         return curve_of_csv(self.content) if self.kind == "csv" else Curve()
+
+
+def stem_of(job_id: str) -> str:
+    """Return the job's name as a file may have it: letters, digits, `_` and `-` only, another for another id."""
+    safe = _UNSAFE.sub("_", job_id)[:_LONGEST_STEM]
+    return safe if safe == job_id else f"{safe}-{hashlib.sha256(job_id.encode()).hexdigest()[:8]}"
+
+
+def table_name(job_id: str, number: int) -> str:
+    """Return the name that the job's `number`-th result file is kept by where it is a table."""
+    return f"{stem_of(job_id)}-result-{number}.csv"
 
 
 def read_result_file(content: bytes) -> ResultFile:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from ftjobs.dataset.survey import Survey
-from ftjobs.dataset.tokens import STAND_IN, counted_by
+from ftjobs.dataset.tokens import STAND_IN
 from ftjobs.errors import UsageError
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.spec import MAX_EPOCHS
@@ -209,7 +209,10 @@ def _about_dataset(survey: Survey, model: ModelName, method: str) -> Iterator[st
             " and not trained on."
         )
     if model.base.encoding is None:
-        yield f"{model.base.name} is not in the catalog: {counted_by(None)}."
+        yield (
+            f"{model.base.name} is not in the catalog, so its tokenizer is not known: tokens are counted with"
+            f" {STAND_IN}, as a wide range."
+        )
     elif survey.dataset_tokens.expected < survey.dataset_tokens.high:
         yield (
             "Whether the prompt of a preference pair is billed once or twice is not documented, nor how tools"

@@ -65,6 +65,11 @@ def months_after(start: date, months: int) -> date:
     return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
+def months_until(start: date, end: date, *, most: int) -> int:
+    """Return the fewest months, from 1 to `most`, of which a shutdown on `end` cuts the last."""
+    return next((months for months in range(1, most) if months_after(start, months) > end), most)
+
+
 def _month(start: date, number: int, horizon_end: date) -> HorizonMonth | None:
     first, whole_end = months_after(start, number - 1), months_after(start, number)
     end = min(whole_end, horizon_end)

@@ -169,13 +169,17 @@ def own(
     horizon: Horizon,
     shutdown_date: date | None = None,
     list_is_foreign: bool = False,
+    training_cost: Usd | None = None,
 ) -> Ownership:
     """Return training plus every month's use; each month is rounded once, totals are sums of what was rounded.
+
+    Training costs `training_cost` where that is known, else what its tokens cost at this price.
 
     A month is (input × price + cached input × its price + output × price) × (1 + retry overhead) × (1 + growth)
     to the months before × the share of the month that is paid for.
     """
-    training_cost = _training_cost(price, training)
+    missing_training = _missing_training(price) if training_cost is None else ()
+    training_cost = _training_cost(price, training) if training_cost is None else training_cost
     tuned = _lines(price, use, "", use.input_tokens)
     base = _lines(price, use, "base_", use.input_tokens)
     longer = None if use.base_input_tokens is None else _lines(price, use, "base_", use.base_input_tokens)
@@ -205,7 +209,7 @@ def own(
         total=_total(owned_months, training_cost),
         base_total=_total(base_months),
         base_longer_prompt_total=_total(longer_months),
-        missing=tuple(dict.fromkeys([*_missing_training(price), *_missing([*tuned, *base, *(longer or [])])])),
+        missing=tuple(dict.fromkeys([*missing_training, *_missing([*tuned, *base, *(longer or [])])])),
         shutdown_date=shutdown_date,
         list_is_foreign=list_is_foreign,
     )

@@ -10,8 +10,9 @@ from ftjobs.ledger.month import Totals
 from ftjobs.reports.numbers import UNKNOWN
 from ftjobs.reports.table import Column, table
 
+TAGS_COUNT = "a job counts once for each of its tags"
 _NONE = {"day": "not billed", "model": UNKNOWN}
-_REST = (
+GROUP_COLUMNS = (
     Column("JOBS", right=True),
     Column("TRAINED TOKENS", right=True, gives_way=3),
     Column("ESTIMATED", right=True, gives_way=2),
@@ -47,13 +48,25 @@ def group_json(group: Group, by: str) -> dict[str, Any]:
 def groups_text(groups: Sequence[Group], by: str, *, width: int | None) -> str:
     """Return the table of groups: what was billed in each, against the estimates that those bills answer."""
     title = by.removeprefix("tag:").upper()
-    none = _NONE.get(by, f"no {'tag' if by == 'tag' else by.removeprefix('tag:')}")
-    rows = [[none if group.name is None else group.name, *_cells(group.totals)] for group in groups]
-    text = table((Column(title), *_REST), rows, width=width)
-    return f"{text}\na job counts once for each of its tags" if by == "tag" else text
+    rows = [[group_name(group, by), *group_cells(group.totals)] for group in groups]
+    text = table((Column(title), *GROUP_COLUMNS), rows, width=width)
+    return f"{text}\n{TAGS_COUNT}" if by == "tag" else text
 
 
-def _cells(totals: Totals) -> list[str]:
+def by_spend(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups, the one with the highest bill first, then by name."""
+    return sorted(groups, key=lambda group: (-group.totals.billed.nano, group.name is None, group.name or ""))
+
+
+def group_name(group: Group, by: str) -> str:
+    """Return the group's name; what has none says so."""
+    if group.name is not None:
+        return group.name
+    return _NONE.get(by, f"no {'tag' if by == 'tag' else by.removeprefix('tag:')}")
+
+
+def group_cells(totals: Totals) -> list[str]:
+    """Return the cells of GROUP_COLUMNS."""
     pct = totals.variance_pct
     return [
         f"{totals.jobs:,}",

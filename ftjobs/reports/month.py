@@ -160,31 +160,46 @@ def month_lines(
             rows.add(job_row(line))
         unusual += unusual_lines(line, notes)
     totals = sums.sums.totals()
-    until = f", as of {as_of_text(report.as_of)}" if report.as_of else ""
     after = [
         "",
-        _billed_text(totals, sums.sums.bills),
+        billed_text(totals, sums.sums.bills),
         *(bridge_lines(totals.bridge) if totals.bridge else []),
     ]
     if totals.unsettled_jobs:
-        unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""
-        after.append(
-            f"{count(totals.unsettled_jobs, 'job')} unsettled{unknown}, up to {totals.commitment.display()} "
-            "committed; `ftjobs status` asks the service"
-        )
+        after.append(f"{unsettled_text(totals)}; `ftjobs status` asks the service")
     after.extend(clean(budget.sentence()) for budget in budgets)
     after.extend(unusual)
-    after.append(f"digest {digest[:16]}")
+    after.append(digest_text(digest))
     if not totals.jobs:
         table: Iterable[str] = ["no jobs"]
     elif sums.groups:
         table = groups_text(sums.groups.found(), sums.groups.by, width=width).split("\n")
     else:
         table = rows.lines(width=width)
-    return chain([f"Ledger {period_text(report.period)} (UTC){until}"], table, after)
+    return chain([title_text(report.period, report.as_of)], table, after)
 
 
-def _billed_text(totals: Totals, bills: int) -> str:
+def title_text(period: Period | None, as_of: datetime | None) -> str:
+    """Return what is listed, and as of when where it is not now."""
+    until = f", as of {as_of_text(as_of)}" if as_of else ""
+    return f"Ledger {period_text(period)} (UTC){until}"
+
+
+def digest_text(digest: str) -> str:
+    """Return as much of the digest as tells one ledger from another."""
+    return f"digest {digest[:16]}"
+
+
+def unsettled_text(totals: Totals) -> str:
+    """Return how many jobs are unsettled, and what they hold."""
+    unknown = f", {totals.unknown_billed_jobs} with an unknown bill" if totals.unknown_billed_jobs else ""
+    return (
+        f"{count(totals.unsettled_jobs, 'job')} unsettled{unknown}, up to {totals.commitment.display()} committed"
+    )
+
+
+def billed_text(totals: Totals, bills: int) -> str:
+    """Return what so many lines with a bill were billed, against the estimates that it answers."""
     if not bills:
         return "nothing is billed"
     billed = f"billed {totals.billed.display()} for {totals.trained_tokens:,} trained tokens"

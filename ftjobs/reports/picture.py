@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftjobs.jobs.curve import Curve
 from ftjobs.jobs.job import Job
+from ftjobs.reports import drawing
 from ftjobs.reports.chart import series
 from ftjobs.reports.envelope import clean
 
@@ -20,28 +20,15 @@ _COLOURS = ("#1f5fa8", "#d9541e")
 _INK, _FAINT = "#222222", "#5f6368"
 
 
-def can_draw() -> bool:
-    """Return whether the drawer is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("vl_convert") is not None
-
-
 def loss_pictures(curve: Curve, job: Job) -> Mapping[str, bytes]:
     """Return an SVG and a PNG of the loss by file name extension, none without a loss or without the drawer.
 
     ValueError where the drawer fails.
     """
     chart = loss_spec(curve, job)
-    if chart is None or not can_draw():
+    if chart is None or not drawing.can_draw():
         return {}
-    import vl_convert
-
-    told = json.dumps(chart)
-    nowhere: list[str] = []  # nothing is fetched: the data is inside, and so are the fonts
-    svg = vl_convert.vegalite_to_svg(told, allowed_base_urls=nowhere)
-    png = vl_convert.vegalite_to_png(told, scale=_SCALE, allowed_base_urls=nowhere)
-    return {"svg": svg.encode(), "png": png}
+    return {"svg": drawing.svg_of(chart).encode(), "png": drawing.png_of(chart, scale=_SCALE)}
 
 
 def loss_spec(curve: Curve, job: Job) -> dict[str, Any] | None:
@@ -62,7 +49,7 @@ def loss_spec(curve: Curve, job: Job) -> dict[str, Any] | None:
     loss = {"field": "loss", "type": "quantitative", "title": "loss", "scale": {"zero": False}}
     marked = {"shape": "circle", "filled": True, "size": 60, "opacity": 1}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "$schema": drawing.SCHEMA,
         "background": "white",
         "width": 720,
         "height": 360,
@@ -115,13 +102,14 @@ def _rows(curve: Curve) -> list[dict[str, Any]]:
     for field, name in _NAMES.items():
         known = series(curve, field)
         alone = len(known) == 1
-        rows += [{"step": step, "loss": loss, "series": name, "alone": alone} for step, loss in _thinned(known)]
+        shown = thinned(known, _MOST_POINTS)
+        rows += [{"step": step, "loss": loss, "series": name, "alone": alone} for step, loss in shown]
     return rows
 
 
-def _thinned(known: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
-    """Return at most 2,000 points, evenly taken, the last among them."""
-    every = -(-len(known) // _MOST_POINTS) or 1
+def thinned(known: Sequence[tuple[int, float]], most: int) -> Sequence[tuple[int, float]]:
+    """Return at most `most` points, evenly taken, the last among them."""
+    every = -(-len(known) // most) or 1
     return known[::-1][::every][::-1]
 
 

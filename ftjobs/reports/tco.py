@@ -147,11 +147,11 @@ def _is_break_even_unknown(owned: Ownership) -> bool:
 
 
 def _block(owned: Ownership, width: int | None) -> Iterator[str]:
-    yield f"{clean(owned.model)}: {_horizon_text(owned)}"
+    yield f"{clean(owned.model)}: {horizon_text(owned)}"
     yield _costs(owned, width)
     yield from wrapped(_training_text(owned), width)
-    yield from wrapped(_use_text(owned), width)
-    yield from wrapped(f"break-even: {_break_even_text(owned)}", width)
+    yield from wrapped(use_text(owned), width)
+    yield from wrapped(f"break-even: {break_even_text(owned)}", width)
     if owned.usd_per_remaining_day is not None:
         days = owned.horizon.days
         each_day = "for the 1 day left" if days == 1 else f"for each of the {days:,} days left"
@@ -160,7 +160,8 @@ def _block(owned: Ownership, width: int | None) -> Iterator[str]:
     yield from _picture(owned, width)
 
 
-def _horizon_text(owned: Ownership) -> str:
+def horizon_text(owned: Ownership) -> str:
+    """Return how long is counted, and until which shutdown."""
     horizon = owned.horizon
     if not horizon.capped_by_shutdown:
         return f"{count(horizon.months_asked, 'month')}, {horizon.start} to {horizon.end}"
@@ -196,7 +197,8 @@ def _training_text(owned: Ownership) -> str:
     )
 
 
-def _use_text(owned: Ownership) -> str:
+def use_text(owned: Ownership) -> str:
+    """Return the use of a month as it was given."""
     use = owned.use
     cached = f" ({_pct(use.cached)}% of it cached)" if use.cached else ""
     base_input = None if use.base_input_tokens is None else count(use.base_input_tokens, "input token")
@@ -211,7 +213,8 @@ def _use_text(owned: Ownership) -> str:
     return ", ".join(parts)
 
 
-def _break_even_text(owned: Ownership) -> str:
+def break_even_text(owned: Ownership) -> str:
+    """Return by when the fine-tuned model has cost no more, unknown or none."""
     number = owned.break_even_month
     if number is not None:
         end = next(each.end for each in owned.cumulative if each.month == number)

@@ -31,7 +31,7 @@ def require_fit(spec: JobSpec, profile: Profile) -> None:
         raise _refusal(
             profile,
             f"takes no suffix like {spec.suffix!r}",
-            f"Give --suffix a text that fits {profile.suffix_pattern}.",
+            f"Give --suffix a text that fits the pattern {profile.suffix_pattern}.",
             "--suffix",
         )
     for name, option in _OPTIONS.items():

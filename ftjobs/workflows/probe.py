@@ -79,7 +79,7 @@ class _Asked:
         job_id = str(job.get("id"))
         jobs = self._api_jobs
         gone = {
-            "metadata": not self._filters_metadata(),
+            "metadata": not self._filters_metadata(has_some=bool(job.get("metadata"))),
             "seed": not isinstance(job.get("seed"), int),
             "events": self._is_missing(lambda c: jobs(c).list_events(job_id, limit=1), "events"),
             "checkpoints": self._is_missing(
@@ -100,11 +100,13 @@ class _Asked:
         self.seen.append("Files have no status.")
         return 'file_ready = [""]'
 
-    def _filters_metadata(self) -> bool:
+    def _filters_metadata(self, *, has_some: bool) -> bool:
         body, _ = self._get(lambda c: self._api_jobs(c).list(limit=1, metadata=_NOBODY))
         found = body.get("data") if isinstance(body, dict) else None
         filters = isinstance(found, list) and not found
         self.seen.append(f"Lists of jobs are{'' if filters else ' not'} filtered by metadata.")
+        if filters and not has_some:
+            self.seen.append("The newest job shows no metadata: it is believed once a reply echoes it.")
         return filters
 
     def _is_missing(self, ask: Callable[[Any], Any], name: str) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from ftjobs.errors import FtjobsError, UnavailableError, UsageError
 from ftjobs.jobs.curve import Curve, curve_of
 from ftjobs.jobs.event import Checkpoint, Event
 from ftjobs.jobs.job import Job, parse_job
-from ftjobs.jobs.result_file import ResultFile, read_result_file
+from ftjobs.jobs.result_file import ResultFile, read_result_file, stem_of, table_name
 from ftjobs.logs import get_logger
 from ftjobs.provider.api import Api
 from ftjobs.provider.following import checkpoints, events, file_content
@@ -28,8 +26,6 @@ Draw = Callable[[Curve], Mapping[str, bytes]]
 
 Kind = Literal["csv", "unknown", "picture", "job", "events", "checkpoints"]
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
-_LONGEST_STEM = 64
 _MOST_JOB_BYTES = 4 * 1024 * 1024
 
 
@@ -58,12 +54,6 @@ class Saved:
     def paths(self) -> tuple[Path, ...]:
         """The files, whoever wrote them."""
         return tuple(each.path for each in self.files)
-
-
-def stem_of(job_id: str) -> str:
-    """Return the job's name as a file may have it: letters, digits, `_` and `-` only, another for another id."""
-    safe = _UNSAFE.sub("_", job_id)[:_LONGEST_STEM]
-    return safe if safe == job_id else f"{safe}-{hashlib.sha256(job_id.encode()).hexdigest()[:8]}"
 
 
 def save_results(
@@ -213,7 +203,7 @@ class _Keeper:
 
     def _result_names(self, number: int) -> tuple[str, str]:
         """Return the name that a table gets, and the one for what nobody can read."""
-        return f"{self.stem}-result-{number}.csv", f"{self.stem}-result-{number}-unread.bin"
+        return table_name(self.job.id, number), f"{self.stem}-result-{number}-unread.bin"
 
     @contextmanager
     def _writing(self, target: Path) -> Iterator[None]:

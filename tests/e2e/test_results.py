@@ -28,7 +28,7 @@ def job_id(service: Service, inside: Inside, training_file: Path) -> str:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave pictures out, as without the extra: a test of something else need not wait for them."""
-    monkeypatch.setattr("ftjobs.reports.picture.can_draw", lambda: False)
+    monkeypatch.setattr("ftjobs.reports.drawing.can_draw", lambda: False)
 
 
 def kept(person: Person, folder: str) -> dict[str, bytes]:

@@ -52,6 +52,13 @@ def test_an_existing_ledger_is_shown_without_what_only_others_need(person: Perso
         assert ledger["period"]["start"].endswith("-01T00:00:00Z")
 
 
+def test_a_summary_is_made_without_the_service_and_the_drawer(person: Person) -> None:
+    imported(person, "ledger")
+    modules, out = imported(person, "report", "--markdown")
+    assert "No jobs." in out
+    assert modules.isdisjoint({"openai", "httpx2", "alembic", "vl_convert", "structlog", "tenacity"})
+
+
 def test_status_asks_nobody_where_nothing_is_unsettled(
     person: Person, inside: Callable[..., Run], training_file: Path
 ) -> None:

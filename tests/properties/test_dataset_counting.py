@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjobs.dataset.formats import Format, Rules, example_texts
-from ftjobs.dataset.tokens import ExampleTexts, count_examples, count_texts, counted_by
+from ftjobs.dataset.tokens import ExampleTexts, count_examples, count_texts
 from ftjobs.models.catalog import ImageTokens
 from ftjobs.ranges import Range
 
@@ -347,12 +347,6 @@ def test_an_unknown_tokenizer_may_need_as_many_tokens_as_a_vocabulary_that_is_we
 def test_numbers_digit_by_digit_are_in_the_range_of_an_unknown_tokenizer() -> None:
     digits = "31415926535897932384626433832795" * 100
     assert counted({"prompt": digits, "completion": ""}, Rules("completion"), None).high >= len(digits)
-
-
-def test_a_stand_in_says_that_it_is_one() -> None:
-    assert counted_by("cl100k_base") == "cl100k_base"
-    assert "not known" in counted_by(None)
-    assert "range" in counted_by(None)
 
 
 keys = st.sampled_from(["role", "content", "name", "tool_calls", "function_call", "weight", "tool_call_id", "x"])

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from ftjobs.money import Usd, UsdPer1M
-from ftjobs.pricing.horizon import horizon, months_after
+from ftjobs.pricing.horizon import horizon, months_after, months_until
 from ftjobs.pricing.ownership import Ownership, Training, Use, own
 from ftjobs.pricing.prices import load_prices
 from ftjobs.ranges import Range
@@ -203,6 +203,13 @@ def test_only_a_shutdown_before_the_end_caps(shutdown: date, is_capped: bool) ->
     assert found.capped_by_shutdown is is_capped
     assert found.end == min(shutdown, date(2027, 11, 24))
     assert len(found.months) == 12
+
+
+@pytest.mark.parametrize("shutdown", [date(2026, 11, 30), date(2027, 1, 24), date(2029, 2, 28)])
+def test_as_many_months_as_a_shutdown_leaves_end_with_it(shutdown: date) -> None:
+    found = horizon(START, months_until(START, shutdown, most=60), shutdown_date=shutdown)
+    assert (found.end, found.capped_by_shutdown) == (shutdown, True)
+    assert months_until(START, date(2099, 1, 1), most=60) == 60
 
 
 @pytest.mark.parametrize(

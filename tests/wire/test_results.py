@@ -16,11 +16,12 @@ import respx
 
 from ftjobs.jobs.curve import Curve
 from ftjobs.jobs.job import Job, parse_job
+from ftjobs.jobs.result_file import stem_of
 from ftjobs.provider.api import Api
 from ftjobs.provider.retrying import RetryPolicy
 from ftjobs.workflows import results as results_module
 from ftjobs.workflows.drafts import put
-from ftjobs.workflows.results import Saved, save_results, save_trail, stem_of
+from ftjobs.workflows.results import Saved, save_results, save_trail
 from tests.wire.conftest import JOBS, URL, Accounts, job_object, page_of
 
 TABLE = b"step,train_loss,valid_loss\n1,2.5,\n2,2.0,2.25\n"
