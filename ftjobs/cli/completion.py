@@ -22,7 +22,7 @@ _PROGRAM: Final = "ftjobs"
 _SHELLS: Final = ("bash", "zsh", "fish")
 
 # bash globs what it is given and zsh evaluates it: a job of a strange service must not get as far as that.
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/,=-]*")
 
 Found = Iterable[tuple[str, str | None]]
 
@@ -39,6 +39,10 @@ def complete(root: Any, instruction: str) -> int:
     shells._sanitize_help_text = lambda text: text
     try:
         shells.completion_init()
+        if instruction == "complete_bash":
+            from ftjobs.cli.completing_bash import mend
+
+            mend()
         return shell_complete(root, {"obj": Globals()}, _PROGRAM, VARIABLE, instruction)
     except SystemExit as ending:  # how fish is told whether there are any
         return int(ending.code or 0)
@@ -47,7 +51,7 @@ def complete(root: Any, instruction: str) -> int:
 
 
 def teach(command: Any) -> Any:
-    """Return the command, whose jobs, submissions, models and profiles complete from now on; it cannot run."""
+    """Return the command, whose jobs, models, profiles, periods and tags complete from now on; it cannot run."""
     for param in command.get_params(typer.Context(command)):
         param.process_value = partial(_unread, param)
         find = _FINDS.get(param.metavar) or _FINDS.get(param.opts[-1])
@@ -101,10 +105,41 @@ def _submissions(app: App, incomplete: str) -> Found:
         yield each.submission_id, f"{each.status} {each.model or ''}"
 
 
-def _models(_app: App, _incomplete: str) -> Found:
+def _models(_app: App, incomplete: str) -> Found:
     from ftjobs.models.catalog import load_catalog
 
-    return [(name, None) for model in load_catalog().models for name in (*model.aliases, model.name)]
+    named, comma, _ = incomplete.rpartition(",")
+    return [
+        (f"{named}{comma}{name}", None) for model in load_catalog().models for name in (*model.aliases, model.name)
+    ]
+
+
+def _periods(app: App, _incomplete: str) -> Found:
+    from ftjobs.ledger.glance import months
+    from ftjobs.ledger.place import ledger_path
+
+    return [("last", None), *((month, None) for month in months(ledger_path(app.ledger_url)))]
+
+
+def _tags(app: App, _incomplete: str) -> Found:
+    return [(f"{name}={value}", None) for name, value in _tag_pairs(app)]
+
+
+def _tag_names(app: App, _incomplete: str) -> Found:
+    return [(name, None) for name in dict(_tag_pairs(app))]
+
+
+def _groupings(app: App, _incomplete: str) -> Found:
+    from ftjobs.ledger.groups import NAMES
+
+    return [*((name, None) for name in NAMES), *((f"tag:{name}", None) for name in dict(_tag_pairs(app)))]
+
+
+def _tag_pairs(app: App) -> list[tuple[str, str]]:
+    from ftjobs.ledger.glance import tag_pairs
+    from ftjobs.ledger.place import ledger_path
+
+    return tag_pairs(ledger_path(app.ledger_url))
 
 
 def _profiles(app: App, _incomplete: str) -> Found:
@@ -116,7 +151,13 @@ def _profiles(app: App, _incomplete: str) -> Found:
 _FINDS: Final[Mapping[str, Callable[[App, str], Found]]] = {
     "JOB": _jobs,
     "SUBMISSION": _submissions,
+    "PERIOD": _periods,
+    "MODEL": _models,
     "--model": _models,
+    "K=V": _tags,
+    "K=V...": _tags,
+    "--remove": _tag_names,
+    "--by": _groupings,
     "--profile": _profiles,
 }
 """A parameter's metavar, or its long option → what may stand there, with what is known about it."""

@@ -55,6 +55,20 @@ def newest_ids(path: Path, beginning: str, *, uncertain: bool = False, most: int
         return [Known(*row) for row in connection.execute(_NEWEST_IDS, values)]
 
 
+def months(path: Path, *, most: int = 60) -> list[str]:
+    """Return the months that have entries, the newest first; sqlite3.Error as `newest_ids` has it."""
+    found = "SELECT DISTINCT substr(occurred_at, 1, 7) FROM entries ORDER BY 1 DESC LIMIT ?"
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.1)) as connection:
+        return [month for (month,) in connection.execute(found, [most])]
+
+
+def tag_pairs(path: Path, *, most: int = 500) -> list[tuple[str, str]]:
+    """Return the tags that submissions have, each once, sorted; sqlite3.Error as `newest_ids` has it."""
+    found = "SELECT DISTINCT t.key, t.value FROM submissions s, json_each(s.tags) t ORDER BY 1, 2 LIMIT ?"
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.1)) as connection:
+        return [(str(name), str(value)) for name, value in connection.execute(found, [most])]
+
+
 def last_trails(path: Path) -> list[Trail]:
     """Return what `Ledger.history()` does, oldest first; nothing is made, migrated or locked for it.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -18,6 +20,7 @@ from ftjobs.cli.main import main
 from tests.bench.population import our_job, submission_id
 from tests.bench.prepared import write_ledger
 from tests.conftest import Person
+from tests.e2e.conftest import Book
 
 JOBS = 60
 NEWEST = str(our_job(JOBS - 1, "running")["id"])
@@ -39,6 +42,12 @@ def ledger(known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     shutil.copy(known, path)
     monkeypatch.setenv("FTJOBS_LEDGER_URL", f"sqlite:///{path}")
     return path
+
+
+def tagged(ledger: Path, **tags: str) -> None:
+    """Give the first job these tags."""
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("UPDATE submissions SET tags = ? WHERE id = ?", [json.dumps(tags), submission_id(0)])
 
 
 class Shell:
@@ -82,7 +91,11 @@ def test_a_real_bash_completes_verbs_jobs_and_options(person: Person, ledger: Pa
         "ftjobs show ",
         "ftjobs status --a",
         f"ftjobs --profile sandbox show --ledger {ledger} ftj",
+        "ftjobs ledger --by tag : te",  # where bash breaks words
+        "ftjobs tag last team = se",
+        "ftjobs estimate data.jsonl --model = gpt-4.1-n",
     ]
+    tagged(ledger, team="search", cc="4711")
     asks = "\n".join(
         f"COMP_WORDS=({line} {empty}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); _ftjobs_completion ftjobs\n"
         'printf "%s " "${COMPREPLY[@]}"; echo'
@@ -100,12 +113,13 @@ def test_a_real_bash_completes_verbs_jobs_and_options(person: Person, ledger: Pa
         timeout=60,
         check=True,
     )
-    declared, verbs, jobs, options, elsewhere = (line.split() for line in done.stdout.splitlines())
+    declared, verbs, jobs, options, elsewhere, *behind_breaks = (line.split() for line in done.stdout.splitlines())
     assert declared[-1] == "ftjobs"
     assert {"submit", "status", "show", "sandbox"} <= set(verbs)
     assert jobs == [our_job(number, "running")["id"] for number in reversed(range(JOBS - 50, JOBS))]
     assert options == ["--all"]
     assert elsewhere == jobs
+    assert behind_breaks == [["team"], ["search"], ["gpt-4.1-nano", "gpt-4.1-nano-2025-04-14"]]
     assert "error" not in done.stderr
 
 
@@ -149,6 +163,25 @@ def test_models_and_profiles_complete(ledger: Path, shell: Shell, tmp_path: Path
     settings.write_text('[profiles.mine]\nbase_url = "http://127.0.0.1/v1"\n')
     assert "gpt-4o-mini" in shell.tab("ftjobs estimate data.jsonl --model gpt-4o")
     assert shell.tab(f"ftjobs --config {settings} show --profile m") == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["zsh", "fish", "bash"])
+def test_periods_and_tags_complete(ledger: Path, shell: Shell, name: str) -> None:
+    tagged(ledger, team="search", cc="47 11")  # a value that a shell would split is left to the fingers
+    month = Book(ledger).rows("SELECT substr(max(occurred_at), 1, 7) AS newest FROM entries")[0]["newest"]
+    for line, found in {
+        "ledger ": f"last {month}",
+        "report 2": month,
+        "reconcile l": "last",
+        "ledger --by t": "tag tag:cc tag:team",
+        "tag last t": "team=search",
+        "submit data.jsonl --tag te": "team=search",
+        "tag last --remove ": "cc team",
+        "estimate data.jsonl --model gpt-4o,gpt-4.1-m": "gpt-4o,gpt-4.1-mini gpt-4o,gpt-4.1-mini-2025-04-14",
+    }.items():
+        told = "\n".join(shell.tab(f"ftjobs {line}", name)).replace("\\\\:", ":")
+        words = re.sub(r"""^_arguments '\*: :\(\(|["')]""", "", told).split()
+        assert words == found.split(), line
 
 
 def test_zsh_and_fish_get_the_status_and_the_model_too(ledger: Path, shell: Shell) -> None:
