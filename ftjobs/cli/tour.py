@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ftjobs.app import no_sandbox
 from ftjobs.cli.context import width
@@ -24,9 +24,13 @@ from ftjobs.failpoints import VARIABLE
 from ftjobs.logs import scrub_text, use_color
 from ftjobs.reports.envelope import envelope
 
+if TYPE_CHECKING:
+    from ftjobs.sandbox.state import SandboxState
+
 DATA: Final = "support.jsonl"
 KILLED: Final = 137  # what a shell shows for kill -9
 _TO_LEAVE_S: Final = 2.0  # what Ctrl-C leaves a command to give the terminal back
+_JOB_S: Final = 9.0  # two commands later there is still something to watch
 _WIDEST: Final = 100
 _OURS: Final = {"FTJOBS_PROFILE": "sandbox", "FTJOBS_LEDGER_URL": "ledger.sqlite3"}
 
@@ -57,7 +61,7 @@ STEPS: Final = (
     Step(_SUBMIT, "The same command again finds that job, and makes no second one."),
     Step(
         "ftjobs watch last",
-        "Steps, loss, time left and money so far. Ctrl-C would leave the job going on.",
+        "Steps, loss, time left and money so far, for one request per hundred jobs.",
         "3. You are never left waiting blind.",
     ),
     Step(
@@ -105,6 +109,7 @@ def tour(given: Globals) -> None:
             signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         with _home() as home:
+            _service(home).change_settings({"job_seconds": _JOB_S})
             _walk(home, given)
     except KeyboardInterrupt:
         raise InterruptedByUserError(
@@ -131,7 +136,7 @@ def _walk(home: Path, given: Globals) -> None:
         if code != step.exit_code:
             raise _failed(step, code, printed)
     submits = sum(step.command.endswith((_SUBMIT, f"{_SUBMIT} --wait")) for step in STEPS)
-    jobs = _jobs_at_the_service(home)
+    jobs = len(_service(home).jobs()[0])
     if jobs != 1:
         raise FtjobsError(
             "tour_failed",
@@ -202,11 +207,10 @@ def _failed(step: Step, code: int, printed: str | None) -> FtjobsError:
     )
 
 
-def _jobs_at_the_service(home: Path) -> int:
+def _service(home: Path) -> SandboxState:
     from ftjobs.sandbox.state import SandboxState
 
-    jobs, _ = SandboxState(home / "data" / "ftjobs" / "sandbox").jobs()
-    return len(jobs)
+    return SandboxState(home / "data" / "ftjobs" / "sandbox")
 
 
 def _say(text: str = "", *, title: str = "", command: str = "") -> None:
