@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import subprocess
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -179,15 +180,15 @@ def test_the_lines_of_serve_work_in_another_shell(person: Person, training_file:
         urllib.request.urlopen(f"{base_url}/models", timeout=5)
 
 
-def test_served_as_another_service_it_has_its_address_and_names_its_profile(person: Person) -> None:
+def test_served_as_another_service_it_has_a_settings_file_with_its_profile(person: Person) -> None:
     serving = person.start("sandbox", "serve", "--port", "0", "--as", "azure")
-    base_url = exported(serving)[0].partition("=")[2].strip()
+    settings = exported(serving)[0].partition("=")[2].strip()
+    profile = tomllib.loads(Path(settings).read_text())["profiles"]["azure"]
     code, out, err = interrupted(serving)
     assert (code, out) == (0, "")
-    assert base_url.endswith("/openai/v1")
+    assert profile["base_url"].endswith("/openai/v1")
     assert err.splitlines() == [
         "serving the sandbox as azure; run these lines in another shell, end with Ctrl-C",
-        "commands need its profile there: --profile azure",
     ]
 
 
