@@ -44,7 +44,7 @@ soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS
 mutants: $(READY) ## remove each protected step in turn and see tests go red
 	$(BIN)/python -m tests.mutants
 
-bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync or ledger, JOBS=1000; ONLY=reconcile; ONLY=writers; 0.7 GB of disk)
+bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync or ledger, JOBS=1000; ONLY=reconcile; ONLY=writers; ONLY=startup; 0.7 GB of disk)
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES)) $(if $(JOBS),--jobs $(JOBS))
 
 test-2027: $(READY) ## the suite with the clock at 2027-06-01 (needs Debian's faketime)
@@ -60,4 +60,4 @@ constraints: ## renew the pins from what the registry has today
 	@! grep -nE '://| @ ' constraints.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .demo .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
