@@ -6,7 +6,7 @@ ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports audit soak mutants bench test-2027 constraints clean
+.PHONY: help demo package test check lint types imports audit soak mutants bench test-2027 constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -18,6 +18,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## the main job on the sample file against the sandbox: estimate, submit, watch, status, ledger
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
+
+package: $(READY) ## build the wheel and the sdist, install each in an environment of its own, and use them
+	@PYTHON="$(PYTHON)" sh .ci/package
 
 test: $(READY) ## the whole suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal
@@ -60,4 +63,4 @@ constraints: ## renew the pins from what the registry has today
 	@! grep -nE '://| @ ' constraints.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .bench .demo .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .demo .package .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
