@@ -6,7 +6,7 @@ ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo package test check lint types imports audit soak mutants bench test-2027 constraints clean
+.PHONY: help demo package test check lint types imports drawing audit soak mutants bench test-2027 constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -36,6 +36,9 @@ types: $(READY)
 
 imports: $(READY)
 	$(BIN)/lint-imports --no-cache
+
+drawing: $(READY) ## draw ARCHITECTURE.md's picture of the packages anew
+	$(BIN)/python -m tests.docs.drawing
 
 audit: $(READY)
 	@$(BIN)/python .ci/audit
