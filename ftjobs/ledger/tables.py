@@ -133,8 +133,8 @@ submissions = Table(
         "uq_submissions_live_key",
         "key",
         unique=True,
+        # As the migration has it for PostgreSQL too; said here, it would load that dialect in every process.
         sqlite_where=text("holds_key = 1"),
-        postgresql_where=text("holds_key = 1"),
     ),
     sqlite_strict=True,
 )
