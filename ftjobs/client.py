@@ -133,7 +133,10 @@ class Ftjobs:
         Offline. ValueError for what is no period.
         """
         chosen = None if period is None else parse_period(period, now=self._app.ambient.now())
-        return report(self._app.ledger.trails_in(chosen), chosen)
+        ledger = self._app.ledger
+        with ledger.listing(chosen) as found:
+            hosting = found.hosting
+        return report(ledger.trails_in(chosen), chosen, hosting=hosting)
 
     def _ids(self, jobs: tuple[str, ...]) -> list[str]:
         return [self._app.ledger.find(reference).id for reference in jobs]

@@ -26,6 +26,7 @@ FIELDS = {
         for of in ("", "batch_", "base_", "base_batch_")
         for kind in ("input", "cached_input", "output")
     ),
+    *("hosting_usd_per_hour", "hosting_applies"),
     *("effective_from", "read_on", "source", "base_source", "profile", "illustrative"),
 }
 

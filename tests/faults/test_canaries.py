@@ -171,7 +171,7 @@ def make_older(book: Book) -> None:
     """Take the ledger back to its first schema."""
     for view in ("ledger_month", "job_costs"):
         book.run(f"DROP VIEW {view}")
-    for table in ("changes", "invoices", "reconciliations"):
+    for table in ("hosting", "changes", "invoices", "reconciliations"):
         book.run(f"DROP TABLE {table}")
     book.run("ALTER TABLE entries DROP COLUMN recorded_by")
     for trigger in ("entries_no_replace", "submissions_no_delete", "jobs_no_delete"):

@@ -90,7 +90,7 @@ def test_constraints_and_strictness_are_those_of_the_tables_too(tmp_path: Path) 
     metadata.create_all(create_engine(f"sqlite:///{direct}", poolclass=NullPool))
     ours, theirs = statements(migrated(tmp_path)), statements(direct)
     triggers = {name for name in ours if "_no_" in name}
-    append_only = ("entries", "changes", "invoices", "reconciliations")
+    append_only = ("entries", "hosting", "changes", "invoices", "reconciliations")
     assert triggers == {
         *(f"{table}_no_{verb}" for table in append_only for verb in ("update", "delete", "replace")),
         "submissions_no_delete",
