@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ftjobs import logs
 from tests.postgres import Databases, serve
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +53,15 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _own_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget how a command that ran inside this process had its events shown: its stderr is closed by now."""
+    with monkeypatch.context() as before:
+        before.setattr(logs, "_style", logs._style)
+        yield
+    logs._structlog.cache_clear()
 
 
 @dataclass(frozen=True)
