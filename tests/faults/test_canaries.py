@@ -237,7 +237,7 @@ def test_the_key_is_in_no_command_line_no_title_and_no_url(service: Service, can
         for name in ("cmdline", "comm", "maps"):
             assert found_in(Path(f"/proc/{pid}/{name}").read_bytes(), KEY, *WORDS.values()) == [], name
     subprocess.run(["kill", "-CONT", str(stopped.pid)], check=True)
-    assert stopped.wait(timeout=30) == 0
+    assert stopped.wait(timeout=120) == 0
     stopped.communicate()
     assert found_in(json.dumps(service.requests()).encode(), KEY, *WORDS.values()) == []
 
