@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ftjobs import logs
 from tests.postgres import Databases, serve
@@ -25,6 +26,12 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and the commands under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A busy machine breaks no rule; `make soak` tries more examples.
+settings.register_profile("suite", deadline=None, max_examples=40)
+settings.register_profile("soak", deadline=None, max_examples=400)
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +128,7 @@ class Person:
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         return Run(done.returncode, done.stdout, done.stderr)
@@ -142,7 +149,7 @@ class Service:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": "Bearer sk-test", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def faults(self, *rules: dict[str, object]) -> None:

@@ -33,7 +33,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(target), str(source)],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     if built.returncode != 0 and any(sign in built.stderr for sign in _NO_NETWORK):
@@ -70,7 +70,7 @@ def home(tmp_path: Path) -> Path:
 def run(installed: Path, home: Path, *args: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "HOME": str(home), "XDG_DATA_HOME": str(home / "data"), "PYTHONPATH": str(installed)}
     return subprocess.run(
-        [sys.executable, *args], cwd=home, env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *args], cwd=home, env=environ, capture_output=True, text=True, timeout=240, check=False
     )
 
 

@@ -258,7 +258,9 @@ def test_a_kill_while_stdin_is_read_leaves_none_of_it_behind(person: Person, tmp
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize("ending", ["int", "term", "hup", "kill"])
+@pytest.mark.parametrize(
+    "ending", ["int", "kill", *(pytest.param(end, marks=pytest.mark.soak) for end in ("term", "hup"))]
+)
 def test_what_came_from_stdin_is_not_left_behind(person: Person, canaries: Desk, ending: str) -> None:
     copies = canaries.person.home / "tmp"
     copies.mkdir()
