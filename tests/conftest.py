@@ -95,6 +95,8 @@ class Person:
     def env(self, **more: str) -> dict[str, str]:
         """Return the whole environment of this person's shell."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FTJOBS_", "OPENAI_"))}
+        # A person's Python compiles the product once, not at every command.
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
         xdg = {
             "HOME": str(self.home),
             "XDG_DATA_HOME": str(self.home / "data"),
