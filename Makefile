@@ -45,6 +45,7 @@ audit: $(READY)
 
 soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS=10000); it goes on where it stopped
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m soak
+	$(BIN)/python -m pytest -n 4 --dist worksteal --hypothesis-profile=soak tests/properties
 	$(BIN)/python -m tests.faults.kills --rounds $(ROUNDS)
 
 mutants: $(READY) ## remove each protected step in turn and see tests go red

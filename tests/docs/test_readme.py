@@ -61,7 +61,7 @@ def test_the_example_of_the_library_runs_as_it_is_printed(tmp_path: Path, person
         env=person.env(OPENAI_BASE_URL="", OPENAI_API_KEY=""),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

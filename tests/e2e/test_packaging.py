@@ -80,7 +80,7 @@ def run(installed: Path, home: Path, program: str, *args: str) -> subprocess.Com
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

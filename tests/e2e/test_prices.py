@@ -200,7 +200,7 @@ def test_prices_start_without_what_only_others_need(person: Person) -> None:
         env=person.env(**ALONE),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     times = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
@@ -232,7 +232,7 @@ def test_a_narrow_terminal_shows_what_applies_in_rows_that_do_not_wrap(
     except OSError:  # how Linux says that nobody holds the other end any more
         pass
     os.close(ours)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=240) == 0
     lines = seen.decode().replace("\r\n", "\n").splitlines()
     table = lines[1 : next(number for number, line in enumerate(lines) if line.startswith("USD"))]
     assert max(map(len, table)) <= 60

@@ -24,7 +24,7 @@ def imported(person: Person, *args: str) -> tuple[set[str], str]:
         env=person.env(OPENAI_BASE_URL="", OPENAI_API_KEY=""),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     times = [line for line in done.stderr.splitlines() if line.startswith("import time:")]

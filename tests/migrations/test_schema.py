@@ -114,7 +114,7 @@ def test_a_developer_can_run_alembic_check(tmp_path: Path, complete: bool) -> No
         env={**os.environ, "FTJOBS_LEDGER_URL": f"sqlite:///{path}", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.returncode == 0) is complete, done.stdout + done.stderr

@@ -140,7 +140,7 @@ steps = st.one_of(
 
 
 @settings(
-    max_examples=6,
+    max_examples=settings().max_examples // 12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],
