@@ -6,7 +6,7 @@ ROUNDS ?= 10000
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports audit soak mutants bench e2e-litellm test-2027 manual constraints clean
+.PHONY: help demo package test check lint types imports drawing audit soak mutants bench e2e-litellm test-2027 manual constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 16
@@ -18,6 +18,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## the tour: the main job on the sample file against the sandbox, with a crash and a lost ledger
 	@$(BIN)/ftjobs sandbox
+
+package: $(READY) ## build the wheel and the sdist, install each in an environment of its own, and use them
+	@PYTHON="$(PYTHON)" sh .ci/package
 
 test: $(READY) ## the whole suite
 	$(BIN)/python -m pytest -n 4 --dist worksteal
@@ -34,17 +37,21 @@ types: $(READY)
 imports: $(READY)
 	$(BIN)/lint-imports --no-cache
 
+drawing: $(READY) ## draw ARCHITECTURE.md's picture of the packages anew
+	$(BIN)/python -m tests.docs.drawing
+
 audit: $(READY)
 	@$(BIN)/python .ci/audit
 
 soak: $(READY) ## the whole fault matrix, long fuzzing, and random kills (ROUNDS=10000); it goes on where it stopped
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m soak
+	$(BIN)/python -m pytest -n 4 --dist worksteal --hypothesis-profile=soak tests/properties
 	$(BIN)/python -m tests.faults.kills --rounds $(ROUNDS)
 
 mutants: $(READY) ## remove each protected step in turn and see tests go red
 	$(BIN)/python -m tests.mutants
 
-bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync or ledger, JOBS=1000; ONLY=reconcile; ONLY=writers; 0.7 GB of disk)
+bench: $(READY) ## counting and following against scripts (ONLY=check, BYTES=10M; ONLY=sync or ledger, JOBS=1000; ONLY=reconcile; ONLY=writers; ONLY=startup; 0.7 GB of disk)
 	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(BYTES),--bytes $(BYTES)) $(if $(JOBS),--jobs $(JOBS))
 
 e2e-litellm: $(READY) ## the main job through a real LiteLLM proxy, in an environment of its own (600 MB)
@@ -68,4 +75,4 @@ constraints: ## renew the pins from what the registry has today
 	@! grep -nE '://| @ ' constraints.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .litellm .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .litellm .package .soak build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

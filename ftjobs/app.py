@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ftjobs.ledger.history import Past
     from ftjobs.ledger.place import Place
     from ftjobs.ledger.store import Ledger
+    from ftjobs.models.names import ModelName
     from ftjobs.pricing.prices import PriceBook
     from ftjobs.provider.api import Api
     from ftjobs.provider.retrying import Retry, RetryPolicy
@@ -147,6 +148,13 @@ class App:
             own_only=profiles_where(self.settings, "prices", "own"),
             manual=profiles_where(self.settings, "billing", "manual"),
         )
+
+    def model(self, requested: str, method: str) -> ModelName:
+        """Return the model of that name that the profile's service can train by `method`; UsageError for none."""
+        from ftjobs.models.names import trainable
+
+        priced = {price.model for price in self.prices.prices}
+        return trainable(requested, method, any_model=self.profile.any_model, priced=priced)
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ftjobs.app import App
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.month import MonthReport, report
-from ftjobs.models.names import ModelName, trainable
+from ftjobs.models.names import ModelName
 from ftjobs.money import Usd
 from ftjobs.periods import parse_period
 from ftjobs.placing import place
@@ -54,7 +54,7 @@ class Ftjobs:
 
         Without `epochs` the published rule's number counts. The cost is None where no price is known.
         """
-        name = trainable(model, method, any_model=self._app.profile.any_model)
+        name = self._app.model(model, method)
         terms = self._app.terms(method=method, epochs=epochs)
         found = self._surveyed(data, name, method)
         require_valid(found)
@@ -85,7 +85,7 @@ class Ftjobs:
         nobody is asked. UncertainError where a create call was sent and no job is seen.
         """
         request = Request(
-            model=trainable(model, method, any_model=self._app.profile.any_model),
+            model=self._app.model(model, method),
             method=method,
             batch_size=batch_size,
             learning_rate_multiplier=lr_multiplier,
@@ -133,7 +133,10 @@ class Ftjobs:
         Offline. ValueError for what is no period.
         """
         chosen = None if period is None else parse_period(period, now=self._app.ambient.now())
-        return report(self._app.ledger.trails_in(chosen), chosen)
+        ledger = self._app.ledger
+        with ledger.listing(chosen) as found:
+            hosting = found.hosting
+        return report(ledger.trails_in(chosen), chosen, hosting=hosting)
 
     def _ids(self, jobs: tuple[str, ...]) -> list[str]:
         return [self._app.ledger.find(reference).id for reference in jobs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|m|h|d)")
 _INSTANT = re.compile(
@@ -96,10 +97,25 @@ def as_of_text(instant: datetime) -> str:
 
 def parse_duration(text: str) -> float:
     """Return the seconds that `90s`, `20m`, `2h` or `1d` name; ValueError where it names none."""
+    return float(_seconds(text))
+
+
+def parse_whole_seconds(text: str) -> int:
+    """Return the seconds of a duration that is a whole number of them, as every bill by the hour counts them.
+
+    ValueError where it is none.
+    """
+    seconds = _seconds(text)
+    if seconds != int(seconds):
+        raise ValueError(f"{text!r} is no whole number of seconds")
+    return int(seconds)
+
+
+def _seconds(text: str) -> Decimal:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration like 90s, 20m or 2h")
-    return float(match[1]) * _SECONDS[match[2]]
+    return Decimal(match[1]) * _SECONDS[match[2]]
 
 
 def iso(instant: datetime) -> str:

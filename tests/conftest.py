@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+from ftjobs import logs
 from tests.postgres import Databases, serve
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +26,12 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and the commands under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A busy machine breaks no rule; `make soak` tries more examples.
+settings.register_profile("suite", deadline=None, max_examples=40)
+settings.register_profile("soak", deadline=None, max_examples=400)
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +62,15 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _own_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget how a command that ran inside this process had its events shown: its stderr is closed by now."""
+    with monkeypatch.context() as before:
+        before.setattr(logs, "_style", logs._style)
+        yield
+    logs._structlog.cache_clear()
+
+
 @dataclass(frozen=True)
 class Run:
     """One finished command."""
@@ -78,6 +95,8 @@ class Person:
     def env(self, **more: str) -> dict[str, str]:
         """Return the whole environment of this person's shell."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FTJOBS_", "OPENAI_"))}
+        # A person's Python compiles the product once, not at every command.
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
         xdg = {
             "HOME": str(self.home),
             "XDG_DATA_HOME": str(self.home / "data"),
@@ -111,7 +130,7 @@ class Person:
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         return Run(done.returncode, done.stdout, done.stderr)
@@ -132,7 +151,7 @@ class Service:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": "Bearer sk-test", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def faults(self, *rules: dict[str, object]) -> None:

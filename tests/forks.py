@@ -76,7 +76,7 @@ class Command:
     forks: Forks
     code: int | None = None
 
-    def end(self, *, within_s: float = 90) -> Run:
+    def end(self, *, within_s: float = 180) -> Run:
         """Return what it came to; AssertionError where it neither ends nor may be stopped."""
         assert self._wait(within_s) != "stopped", "it is stopped: let it go on first"
         assert self.code is not None
@@ -88,7 +88,7 @@ class Command:
 
     def is_stopped(self) -> bool:
         """Wait until it stops at its failpoint (True) or ends without having passed there (False)."""
-        return self._wait(90) == "stopped"
+        return self._wait(180) == "stopped"
 
     def go_on(self) -> None:
         """Let it go on after a stop."""
@@ -101,7 +101,7 @@ class Command:
     def kill(self) -> None:
         """Kill it where it is, and reap it."""
         self.signal(signal.SIGKILL)
-        self._wait(10)
+        self._wait(60)
 
     def _wait(self, within_s: float) -> object:
         if self.code is not None:
@@ -178,4 +178,4 @@ def forking(folder: Path, *, prelude: str = "") -> Iterator[Forks]:
         finally:
             for pid in list(forks.running):
                 os.kill(pid, signal.SIGKILL)
-                forks.ask({"wait": pid, "within_s": 10})
+                forks.ask({"wait": pid, "within_s": 60})

@@ -45,12 +45,11 @@ def check(
     ] = None,
 ) -> int:
     """Find every problem of a training file. Each is told with its line; exits 4 if one is an error."""
-    from ftjobs.models.names import trainable
     from ftjobs.reports.check import check_json, check_text
     from ftjobs.workflows.appraise import epoch_cost
 
     app, given = open_app(ctx)
-    asked = trainable(model, method, any_model=app.profile.any_model)
+    asked = app.model(model, method)
     terms = app.terms(method=method, epochs=None, looks_back=False)
     with local_file(data) as path:
         found = surveyed(str(path), asked, method, app, given, named=data)
@@ -82,12 +81,11 @@ def estimate(
     ] = None,
 ) -> None:
     """Price a training file: tokens and dollars as a range. Works offline, without a key."""
-    from ftjobs.models.names import trainable
     from ftjobs.reports.estimate import estimates_json, estimates_text
     from ftjobs.workflows.appraise import estimate_for
 
     app, given = open_app(ctx, price_list=price_list)
-    models = [trainable(name.strip(), method, any_model=app.profile.any_model) for name in model.split(",")]
+    models = [app.model(name.strip(), method) for name in model.split(",")]
     terms = app.terms(method=method, epochs=parsed_epochs(epochs))
     surveys = valid_surveys(data, models, method, app, given)
     estimates = [estimate_for(each, found, terms) for each, found in zip(models, surveys, strict=True)]

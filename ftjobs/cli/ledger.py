@@ -43,6 +43,7 @@ def ledger(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Show what was estimated and what was billed. Offline; says how many jobs are unsettled."""
+    from ftjobs.reports.hosting import hosting_text
     from ftjobs.reports.month import month_json_parts, month_lines
 
     app, given = open_app(ctx)
@@ -57,6 +58,8 @@ def ledger(
         lines: Iterable[str] = ()
         with app.ledger.listing(chosen, as_of=until) as found:
             noted = found.noted() if until is None else None
+            if csv and found.hosting.jobs:
+                say(f"note: {hosting_text(found.hosting)} is recorded beside the bills, and is in no line", given)
             if csv:
                 spool.write(_csv(found, by))
             elif given.json:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -100,6 +100,10 @@ class Verb(TyperCommand):
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_shared()]
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, which take their values as `_Reading` has it."""
+        return _light(super().get_params(ctx))
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the usage with a required argument as a plain word."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
@@ -117,6 +121,10 @@ class Family(TyperGroup):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params = [*self.params, *_shared()]
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, which take their values as `_Reading` has it."""
+        return _light(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The help names commands, options and global options, and shows an example."""
@@ -138,6 +146,29 @@ class Family(TyperGroup):
             command=args[0],
             nearest=close,
         )
+
+
+class _Reading:
+    """What makes a parameter's value of a word: typer, unless there is nothing to make.
+
+    typer asks pydantic, whose import takes longer than a command line needs for all else.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the value; typer's BadParameter for a word that is none."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        wanted = param.type_descriptor.annotation
+        if type(value) is wanted or value in get_args(wanted):
+            return value
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
+def _light(params: list[Any]) -> list[Any]:
+    for param in params:
+        param._runtime_param = _Reading()
+    return params
 
 
 def records(command: Any, ctx: Any, *, shared: bool) -> dict[str, list[tuple[str, str]]]:

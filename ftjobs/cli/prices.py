@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +9,11 @@ import typer
 
 from ftjobs.cli.context import open_app, width
 from ftjobs.cli.options import print_json
-from ftjobs.errors import UsageError
+from ftjobs.cli.period import day_of
 
 if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.reports.prices import PriceSheet
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")  # date.fromisoformat takes weeks and bare digits too
 
 
 def prices(
@@ -37,7 +34,7 @@ def prices(
     from ftjobs.reports.prices import prices_json, prices_text
 
     app, given = open_app(ctx, price_list=price_list)
-    sheet = _sheet(app, model, _day(on) or app.ambient.now().date())
+    sheet = _sheet(app, model, day_of(on) or app.ambient.now().date())
     if given.json:
         print_json(prices_json(sheet, sandbox=given.sandbox))
     else:
@@ -63,17 +60,3 @@ def _sheet(app: App, model: str | None, on: date) -> PriceSheet:
         unpriced=tuple(dict.fromkeys(name for name in known if name not in priced)),
         list_is_foreign=not (profile.is_openai or profile.is_sandbox),
     )
-
-
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
-    except ValueError:
-        raise UsageError(
-            "bad_date",
-            f"{text!r} is not a day.",
-            next_step="Write --on as YYYY-MM-DD, like 2026-10-05.",
-            on=text,
-        ) from None

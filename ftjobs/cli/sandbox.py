@@ -58,13 +58,12 @@ def serve(
     Ledger(ledger, stamp="real")
 
     def announce(base_url: str) -> None:
-        environment = {"OPENAI_API_KEY": SANDBOX_KEY, "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}"}
-        if name == "openai":
-            environment["OPENAI_BASE_URL"] = base_url
-        else:
+        where = {"OPENAI_BASE_URL": base_url}
+        if name != "openai":
             settings = root.sandbox_dir / f"served-{name}.toml"
             put(settings, practice_settings(name, base_url).encode(), force=True)
-            environment["FTJOBS_CONFIG"] = str(settings)
+            where = {"FTJOBS_CONFIG": str(settings)}
+        environment = {**where, "OPENAI_API_KEY": SANDBOX_KEY, "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}"}
         if given.json:
             print_json(envelope("sandbox", sandbox=True, personality=name, environment=environment))
         else:

@@ -33,14 +33,15 @@ def show(
     (trail,) = app.ledger.trails([submission.id])
     story = _ask(app, given, trail, every_event=events)
     (trail,) = app.ledger.trails([submission.id])
-    odd = app.ledger.unusual([trail])
+    odd, hosting = app.ledger.unusual([trail]), app.ledger.hosting.of(submission.id)
     if given.json:
-        print_json(trail_json(Line(trail), story, unusual=odd, sandbox=given.sandbox))
+        print_json(trail_json(Line(trail), story, unusual=odd, hosting=hosting, sandbox=given.sandbox))
         return
     text = trail_text(
         Line(trail),
         story,
         unusual=odd,
+        hosting=hosting,
         created=_created_here(app, trail),
         now=app.ambient.now(),
         with_events=events,

@@ -96,12 +96,11 @@ def submit(
     else:
         data = _given(data, "The training file is missing.", "data.jsonl --model gpt-4o-mini")
         model = _given(model, "The option --model is missing.", f"{data} --model gpt-4o-mini")
-        from ftjobs.models.names import trainable
         from ftjobs.workflows.plan import Request
 
         app, given = open_app(ctx)
         request = Request(
-            model=trainable(model, method, any_model=app.profile.any_model),
+            model=app.model(model, method),
             method=method,
             batch_size=batch_size,
             learning_rate_multiplier=lr_multiplier,

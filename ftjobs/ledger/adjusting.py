@@ -12,7 +12,7 @@ from ftjobs.periods import iso
 BY_HAND = "manual"
 MAX_REASON_CHARACTERS = 500
 # Far above any job, and far below what the ledger's integers hold.
-_MOST = Usd.parse("1000000000")
+MOST = Usd.parse("1000000000")
 
 
 def adjustment(
@@ -28,7 +28,7 @@ def adjustment(
     amount = add if add is not None else (total_usd or Usd(0)) - billed
     if add is None and trail.billed is not None and amount == Usd(0):
         return None
-    if not Usd(0) <= billed + amount <= _MOST:
+    if not Usd(0) <= billed + amount <= MOST:
         raise UsageError(
             "bad_adjustment",
             f"The bill would be {(billed + amount).display()}; it is {_billed_text(trail)} now.",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The newest migration; a test holds it against the migrations folder. Kept here so that opening a ledger that is
 # up to date does not import alembic (half a second).
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 _BUSY_TIMEOUT_MS = 30_000
 
 

@@ -16,6 +16,8 @@ from ftjobs.ledger.changes import Earlier
 from ftjobs.ledger.entries import Posting
 from ftjobs.ledger.glances import GLANCED, POSTED, Loads, glance_of, posting_of, quick_loads
 from ftjobs.ledger.history import Past
+from ftjobs.ledger.hosting import HostingSum
+from ftjobs.ledger.hosting_store import hosting_in
 from ftjobs.ledger.month import Digested, Line, digest_of
 from ftjobs.ledger.tables import entries, instant_of, jobs, submissions
 from ftjobs.ledger.trails import among, listed_in, select_history, select_submissions
@@ -44,6 +46,11 @@ class Listing:
     def digest(self) -> str:
         """As the digest of `MonthReport`."""
         return digest_of(self._digested())
+
+    @property
+    def hosting(self) -> HostingSum:
+        """What was hosted in the period, whichever jobs it lists."""
+        return hosting_in(self._connection, self.period, as_of=self.as_of)
 
     def noted(self) -> Iterator[tuple[Line, Sequence[str]]]:
         """Yield each line with what is unusual about it, as `Ledger.unusual` finds it."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from ftjobs.jobs.submission import Submission, SubmissionGlance
 from ftjobs.ledger.bridge import Bridge, bridge
 from ftjobs.ledger.entries import Posting, Trail, posting
+from ftjobs.ledger.hosting import NOTHING_HOSTED, HostingSum
 from ftjobs.money import Usd, rounded
 from ftjobs.periods import Period, iso
 
@@ -199,7 +200,8 @@ class Totals:
 class MonthReport:
     """The lines of a period (None: everything), oldest first; `digest` is over their ordered entries.
 
-    `as_of` is the instant until which the trails were known, None for now.
+    `as_of` is the instant until which the trails were known, None for now. `hosting` is of the period's jobs and
+    of any other.
     """
 
     period: Period | None
@@ -207,12 +209,19 @@ class MonthReport:
     totals: Totals
     digest: str
     as_of: datetime | None = None
+    hosting: HostingSum = NOTHING_HOSTED
 
 
-def report(trails: Sequence[Trail], period: Period | None, *, as_of: datetime | None = None) -> MonthReport:
+def report(
+    trails: Sequence[Trail],
+    period: Period | None,
+    *,
+    as_of: datetime | None = None,
+    hosting: HostingSum = NOTHING_HOSTED,
+) -> MonthReport:
     """Return the period's report from the trails that it lists, which are those of `as_of` where it is given."""
     lines = tuple(Line(trail, period) for trail in trails)
-    return MonthReport(period, lines, totals_of(lines), _digest(trails, period), as_of)
+    return MonthReport(period, lines, totals_of(lines), _digest(trails, period), as_of, hosting)
 
 
 def percent(part: Usd, whole: Usd) -> str | None:

@@ -24,6 +24,7 @@ from ftjobs.ledger.changes import keep, tags_before
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry
 from ftjobs.ledger.history import unusual
+from ftjobs.ledger.hosting_store import HostingStore
 from ftjobs.ledger.listing import Listing
 from ftjobs.ledger.locks import require_lock
 from ftjobs.ledger.place import Place
@@ -67,6 +68,7 @@ class Ledger:
     def __init__(self, place: Place, *, stamp: str) -> None:
         self.place = place
         self._engine: Engine = open_engine(place, stamp=stamp)
+        self.hosting = HostingStore(self._transaction)
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:

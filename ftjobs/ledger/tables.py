@@ -133,8 +133,8 @@ submissions = Table(
         "uq_submissions_live_key",
         "key",
         unique=True,
+        # As the migration has it for PostgreSQL too; said here, it would load that dialect in every process.
         sqlite_where=text("holds_key = 1"),
-        postgresql_where=text("holds_key = 1"),
     ),
     sqlite_strict=True,
 )
@@ -200,6 +200,29 @@ entries = Table(
     CheckConstraint("kind IN ('estimate','void','billed','adjustment')", name="kind"),
     UniqueConstraint("submission_id", "kind", "seq"),
     Index("ix_entries_occurred_at", "occurred_at"),
+    sqlite_strict=True,
+)
+
+# Hours for which a job's model was hosted, as a person recorded them: no part of the training bill.
+hosting = Table(
+    "hosting",
+    metadata,
+    Column("id", Whole, primary_key=True, autoincrement=True),
+    Column("submission_id", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("seq", Whole, nullable=False),
+    # Below 0 where hours are taken back.
+    Column("seconds", Whole, nullable=False),
+    Column("nano_usd_per_hour", Whole, nullable=False),
+    Column("amount_nano_usd", Whole, nullable=False),
+    Column("price_list", Text, nullable=False),
+    Column("effective_from", DateText),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("occurred_at", UtcText, nullable=False),
+    Column("recorded_at", UtcText, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    UniqueConstraint("submission_id", "seq"),
+    Index("ix_hosting_occurred_at", "occurred_at"),
     sqlite_strict=True,
 )
 

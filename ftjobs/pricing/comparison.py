@@ -11,7 +11,7 @@ from ftjobs.errors import UsageError, nearest
 from ftjobs.models.catalog import Catalog
 from ftjobs.models.names import resolve
 from ftjobs.money import UsdPer1M
-from ftjobs.pricing.prices import InferencePrice, Price, PriceBook
+from ftjobs.pricing.prices import USER_LIST, InferencePrice, Price, PriceBook
 
 USES = ("tuned model", "tuned model in batches", "base model", "base model in batches")
 
@@ -39,13 +39,15 @@ class Listed:
 class ModelPrices:
     """Every price of one model: `listed` in the order of Standing, `applied` None where none applies.
 
-    `in_force` is what each list alone says on the day.
+    `in_force` is what each list alone says on the day. `hosting` is the price whose hosting applies, found by
+    itself; a table that says nothing else stands as it does there.
     """
 
     model: str
     applied: Price | None
     in_force: Mapping[str, Price]
     listed: tuple[Listed, ...]
+    hosting: Price | None = None
 
 
 def disagreement(applied: Price, others: Mapping[str, Price]) -> str | None:
@@ -114,19 +116,29 @@ def compare(
 def _of_model(model: str, book: PriceBook, *, profile: str, on: date, price_list: str) -> ModelPrices:
     applied = book.find(model, profile=profile, on=on, price_list=price_list)
     in_force = book.by_list(model, profile=profile, on=on)
+    hosting = book.find_hosting(model, profile=profile, on=on)
     own = [price for price in book.prices if price.model == model]
+    usual = [price for price in own if not price.is_only_hosting]
+    hosts = [price for price in own if price.hosting_usd_per_hour is not None]
     order = list(Standing)
-    listed = [Listed(price, _standing(price, own, applied, in_force, profile=profile, on=on)) for price in own]
-    return ModelPrices(
-        model, applied, in_force, tuple(sorted(listed, key=lambda each: order.index(each.standing)))
-    )
+    listed = [
+        Listed(
+            price,
+            _standing(price, hosts, hosting, {USER_LIST: hosting}, profile=profile, on=on)
+            if price.is_only_hosting
+            else _standing(price, usual, applied, in_force, profile=profile, on=on),
+        )
+        for price in own
+    ]
+    in_order = tuple(sorted(listed, key=lambda each: order.index(each.standing)))
+    return ModelPrices(model, applied, in_force, in_order, hosting)
 
 
 def _standing(
     price: Price,
     own: Sequence[Price],
     applied: Price | None,
-    in_force: Mapping[str, Price],
+    in_force: Mapping[str, Price | None],
     *,
     profile: str,
     on: date,

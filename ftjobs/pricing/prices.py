@@ -15,11 +15,13 @@ from ftjobs.money import Usd, UsdPer1M
 
 USER_LIST = "user"
 _TOO_DEAR = Usd.parse("10000")  # a slip of the decimal point; also keeps any cost within the ledger's integers
+_HOSTING = "hosting_usd_per_hour"
 _INFERENCE = ("", "batch_", "base_", "base_batch_")
 _AMOUNTS = (
     "training_usd_per_1m",
     "training_usd_per_hour",
     *(f"{of}{kind}_usd_per_1m" for of in _INFERENCE for kind in ("input", "cached_input", "output")),
+    _HOSTING,
 )
 _KEYS = ("model", *_AMOUNTS, "effective_from", "profile", "source", "base_source")
 OLD_DAYS = 180  # a list that nobody compared with its page for so long is said to be old
@@ -41,7 +43,8 @@ class Price:
     `tuned` is inference on a model that was fine-tuned from it, `base` inference on the model itself; each has its
     price in batches. `base_source` says where the latter two are from, None where `source` covers them.
     `effective_from` is the first day, inclusive; `profile` None means every profile. An `illustrative` price
-    is for comparison and must not gate spending.
+    is for comparison and must not gate spending. `hosting_usd_per_hour` is what a deployment of the tuned model
+    costs while it stands.
     """
 
     model: str
@@ -58,6 +61,18 @@ class Price:
     read_on: date | None
     illustrative: bool = False
     base_source: str | None = None
+    hosting_usd_per_hour: Usd | None = None
+
+    @property
+    def is_only_hosting(self) -> bool:
+        """True where it says nothing of training and use, so that it takes no other price's place there."""
+        rates = (self.tuned, self.tuned_batch, self.base, self.base_batch)
+        return (
+            self.hosting_usd_per_hour is not None
+            and self.training_usd_per_1m is None
+            and self.training_usd_per_hour is None
+            and set(rates) == {InferencePrice(None, None, None)}
+        )
 
     def days_since_read(self, on: date) -> int | None:
         """Return how old the reading is on the day `on`, None for a price of the user's own."""
@@ -84,7 +99,8 @@ class PriceBook:
         """Return the price of the snapshot `model` in force on the day `on`, or None where none is known.
 
         A price of the user's beats the named list; one that names the profile beats one for all; then the
-        latest first day wins, then the nearer table. What a user's table leaves out is unknown.
+        latest first day wins, then the nearer table. What a user's table leaves out is unknown; one that says
+        nothing but hosting is no price here.
         Raises ConfigError `unknown_price_list`.
         """
         if price_list not in self.price_lists:
@@ -97,12 +113,21 @@ class PriceBook:
             )
         return self._in_force(model, profile, on, {USER_LIST, price_list})
 
+    def find_hosting(self, model: str, *, profile: str, on: date) -> Price | None:
+        """Return the price of the user's that says what an hour of hosting costs on that day, None without one.
+
+        As `find`, among the tables that name it: no bundled list does.
+        """
+        return self._in_force(model, profile, on, {USER_LIST}, hosting=True)
+
     def by_list(self, model: str, *, profile: str, on: date) -> Mapping[str, Price]:
         """Return what each list alone says of the model on that day; lists that are silent are left out."""
         found = {name: self._in_force(model, profile, on, {name}) for name in self.price_lists}
         return {name: price for name, price in found.items() if price is not None}
 
-    def _in_force(self, model: str, profile: str, on: date, lists: Set[str]) -> Price | None:
+    def _in_force(
+        self, model: str, profile: str, on: date, lists: Set[str], *, hosting: bool = False
+    ) -> Price | None:
         held = [
             price
             for price in reversed(self.prices)  # max() keeps the first of equals: the nearer table
@@ -111,6 +136,7 @@ class PriceBook:
             and (price.price_list == USER_LIST or profile not in self.own_only)
             and price.profile in (None, profile)
             and (price.effective_from is None or price.effective_from <= on)
+            and (price.hosting_usd_per_hour is not None if hosting else not price.is_only_hosting)
         ]
         return max(held, key=_rank, default=None)
 
@@ -164,6 +190,7 @@ def _price(table: RawTable, *, price_list: str, read_on: date | None = None, ill
         read_on=read_on,
         illustrative=illustrative,
         base_source=_text(table, "base_source"),
+        hosting_usd_per_hour=_usd(table, _HOSTING),
     )
 
 

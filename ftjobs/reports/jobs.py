@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftjobs.jobs.job import SUCCEEDED
-from ftjobs.jobs.progress import Progress
 from ftjobs.ledger.bridge import Bridge
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.month import Line
@@ -14,6 +13,9 @@ from ftjobs.money import Usd
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import UNKNOWN, usd
 from ftjobs.reports.table import Column, table
+
+if TYPE_CHECKING:
+    from ftjobs.jobs.progress import Progress
 
 Unusual = Mapping[str, Sequence[str]]
 

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 
 from ftjobs.ledger.budget import BudgetState
 from ftjobs.ledger.groups import Groups
+from ftjobs.ledger.hosting import HostingSum
 from ftjobs.ledger.month import Line, Sums, Totals
 from ftjobs.periods import Period, as_of_text, month_of
 from ftjobs.reports.bridge import bridge_lines
 from ftjobs.reports.envelope import clean, dumps, envelope
 from ftjobs.reports.groups import group_json, groups_text, totals_json
+from ftjobs.reports.hosting import hosting_text
 from ftjobs.reports.jobs import COLUMNS, bridge_json, job_json, job_row, unusual_lines
 from ftjobs.reports.numbers import count
 from ftjobs.reports.table import Kept, Rows
@@ -40,6 +42,11 @@ class Listed(Protocol):
         """That of their entries."""
         ...
 
+    @property
+    def hosting(self) -> HostingSum:
+        """What was hosted in the period, whichever jobs it lists."""
+        ...
+
 
 Noted = Iterable[tuple[Line, Sequence[str]]]
 
@@ -58,7 +65,7 @@ def month_json(
     """
     sums = _Summing(report, noted, by)
     jobs = [job_json(line, {line.subject.id: notes}) for line, notes in sums]
-    return {**_before_jobs(report, sandbox=sandbox), "jobs": jobs, **_after_jobs(sums, budgets)}
+    return {**_before_jobs(report, sandbox=sandbox), "jobs": jobs, **_after_jobs(sums, report.hosting, budgets)}
 
 
 def month_json_parts(
@@ -76,7 +83,7 @@ def month_json_parts(
     for line, notes in sums:
         yield comma + dumps(job_json(line, {line.subject.id: notes} if notes else None))
         comma = ", "
-    yield "], " + dumps(_after_jobs(sums, budgets))[len("{") :]
+    yield "], " + dumps(_after_jobs(sums, report.hosting, budgets))[len("{") :]
 
 
 class _Summing:
@@ -108,10 +115,15 @@ def _before_jobs(report: Listed, *, sandbox: bool) -> dict[str, Any]:
     )
 
 
-def _after_jobs(of: _Summing, budgets: Sequence[BudgetState]) -> dict[str, Any]:
+def _after_jobs(of: _Summing, hosting: HostingSum, budgets: Sequence[BudgetState]) -> dict[str, Any]:
     totals, groups = of.sums.totals(), of.groups
     return {
-        "totals": {**totals_json(totals), "variance_bridge": bridge_json(totals.bridge)},
+        "totals": {
+            **totals_json(totals),
+            "variance_bridge": bridge_json(totals.bridge),
+            "hosting_cost_usd": hosting.cost,
+            "hosted_jobs": hosting.jobs,
+        },
         "budgets": [_budget_json(budget) for budget in budgets],
     } | ({"groups": [group_json(group, groups.by) for group in groups.found()]} if groups else {})
 
@@ -167,6 +179,8 @@ def month_lines(
     ]
     if totals.unsettled_jobs:
         after.append(f"{unsettled_text(totals)}; `ftjobs status` asks the service")
+    if report.hosting.jobs:
+        after.append(hosting_text(report.hosting))
     after.extend(clean(budget.sentence()) for budget in budgets)
     after.extend(unusual)
     after.append(digest_text(digest))

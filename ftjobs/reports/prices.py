@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, assert_never
 
-from ftjobs.money import UsdPer1M
+from ftjobs.money import Usd, UsdPer1M
 from ftjobs.pricing.comparison import USES, Listed, ModelPrices, Standing, disagreement, disagreements, inference
 from ftjobs.pricing.prices import USER_LIST, InferencePrice, Price
 from ftjobs.pricing.remarks import about_age, about_foreign_list, about_illustration
@@ -55,12 +55,12 @@ def prices_json(sheet: PriceSheet, *, sandbox: bool) -> dict[str, Any]:
         on=sheet.on,
         profile=sheet.profile,
         price_list=sheet.price_list,
-        prices=[_price_json(each) for each in sheet.listed],
+        prices=[_price_json(each, model) for model in sheet.models for each in model.listed],
         warnings=_warnings(sheet),
     )
 
 
-def _price_json(listed: Listed) -> dict[str, Any]:
+def _price_json(listed: Listed, model: ModelPrices) -> dict[str, Any]:
     price = listed.price
     of_use = {
         f"{prefix}{amount}_usd_per_1m": getattr(inference(price, use), amount)
@@ -70,11 +70,13 @@ def _price_json(listed: Listed) -> dict[str, Any]:
     return {
         "model": price.model,
         "list": price.price_list,
-        "applies": listed.standing is Standing.APPLIES,
+        "applies": price is model.applied,
         "standing": listed.standing.value,
         "training_usd_per_1m": price.training_usd_per_1m,
         "training_usd_per_hour": price.training_usd_per_hour,
         **of_use,
+        "hosting_usd_per_hour": price.hosting_usd_per_hour,
+        "hosting_applies": price is model.hosting,
         "effective_from": price.effective_from,
         "read_on": price.read_on,
         "source": price.source,
@@ -97,6 +99,12 @@ def prices_text(sheet: PriceSheet, *, width: int | None) -> str:
             for model in sheet.models
             for each in model.listed
         ]
+        reasons += [
+            f"the hosting of {_called(each.price)} applies all the same: no later table names one"
+            for model in sheet.models
+            for each in model.listed
+            if each.price is model.hosting and each.standing is not Standing.APPLIES
+        ]
         lines += [_amounts_table(sheet, width), _UNITS, "", *_unique(reasons)]
     elif sheet.listed:
         lines += [_overview(sheet, width), _UNITS, "`ftjobs prices MODEL` shows every amount of one, and why"]
@@ -113,9 +121,13 @@ def _overview(sheet: PriceSheet, width: int | None) -> str:
         (Column("FROM", gives_way=1), [_day(price.effective_from) for price in prices]),
         (Column("PROFILE", gives_way=2), [price.profile or "" for price in prices]),
         *(
-            (Column(_TITLES[use], gives_way=place), [_inference(inference(price, use)) for price in prices])
+            (
+                Column(_TITLES[use], gives_way=place),
+                ["" if price.is_only_hosting else _inference(inference(price, use)) for price in prices],
+            )
             for use, place in zip(USES, (3, 5, 4, 6), strict=True)
         ),
+        (Column("HOSTING", right=True, gives_way=7), [_per_hour(price.hosting_usd_per_hour) for price in prices]),
     ]
     told = [(column, cells) for column, cells in extra if any(cell not in ("", UNKNOWN) for cell in cells)]
     return table(
@@ -139,28 +151,41 @@ def _amounts_table(sheet: PriceSheet, width: int | None) -> str:
     rows = [
         [
             listed.price.price_list,
-            _applies(listed.standing),
+            applies,
             what,
             amount,
             *([_day(listed.price.effective_from)] if is_dated else []),
             *([listed.price.profile or ""] if is_bound else []),
         ]
-        for listed in sheet.listed
-        for what, amount in _amounts(listed.price)
+        for model in sheet.models
+        for listed in model.listed
+        for what, amount, applies in _amounts(listed, model)
     ]
     return table(columns, rows, width=width)
 
 
-def _amounts(price: Price) -> Iterator[tuple[str, str]]:
-    yield "training", _training(price)
-    for use, title in _TITLES.items():
-        yield title.lower(), _inference(inference(price, use))
+def _amounts(listed: Listed, model: ModelPrices) -> Iterator[tuple[str, str, str]]:
+    """Yield what each amount is for, the amount, and whether it applies."""
+    price, applies = listed.price, _applies(listed.standing)
+    if not price.is_only_hosting:
+        yield "training", _training(price), applies
+        for use, title in _TITLES.items():
+            yield title.lower(), _inference(inference(price, use)), applies
+    if price.hosting_usd_per_hour is not None:
+        here = "yes" if price is model.hosting else "no" if listed.standing is Standing.APPLIES else applies
+        yield "hosting", _per_hour(price.hosting_usd_per_hour), here
 
 
 def _training(price: Price) -> str:
+    if price.is_only_hosting:
+        return ""
     said = [] if price.training_usd_per_1m is None else [price.training_usd_per_1m.plain()]
-    said += [] if price.training_usd_per_hour is None else [f"{price.training_usd_per_hour.plain()}/h"]
+    said += [] if price.training_usd_per_hour is None else [_per_hour(price.training_usd_per_hour)]
     return ", ".join(said) or UNKNOWN
+
+
+def _per_hour(usd: Usd | None) -> str:
+    return "" if usd is None else f"{usd.plain()}/h"
 
 
 def _inference(rates: InferencePrice) -> str:
@@ -192,7 +217,8 @@ def _applies(standing: Standing) -> str:
 
 def _called(price: Price) -> str:
     bound = f" for profile {clean(price.profile)}" if price.profile else ""
-    return f"{clean(price.price_list)}{bound}{f' from {price.effective_from}' if price.effective_from else ''}"
+    since = f" from {price.effective_from}" if price.effective_from else ""
+    return f"{clean(price.price_list)}{' (hosting)' if price.is_only_hosting else ''}{bound}{since}"
 
 
 def _reason(listed: Listed, of: ModelPrices, sheet: PriceSheet) -> str:
@@ -205,8 +231,8 @@ def _reason(listed: Listed, of: ModelPrices, sheet: PriceSheet) -> str:
             in_use = f"the price list in use is {clean(sheet.price_list)}"
             return f"does not apply: {'a price of your own comes first' if beaten else in_use}"
         case Standing.OVERRULED:
-            by = of.in_force[listed.price.price_list]
-            is_bound = by.profile is not None and listed.price.profile is None
+            by = of.hosting if listed.price.is_only_hosting else of.in_force[listed.price.price_list]
+            is_bound = by is not None and by.profile is not None and listed.price.profile is None
             return f"does not apply: {'one for the profile comes first' if is_bound else 'a nearer table says so'}"
         case Standing.OTHER_PROFILE:
             return f"does not apply: this is profile {clean(sheet.profile)}"
@@ -218,8 +244,12 @@ def _reason(listed: Listed, of: ModelPrices, sheet: PriceSheet) -> str:
 
 
 def _why(price: Price, of: ModelPrices, sheet: PriceSheet) -> Iterator[str]:
+    if price.is_only_hosting:
+        yield "no price list says what hosting costs"
+        return
     if price.price_list != USER_LIST:
-        yield "it is the price list in use, and no price of your own is in force"
+        but = " but for hosting" if of.hosting else ""
+        yield f"it is the price list in use, and no price of your own is in force{but}"
         return
     yield "a price of your own comes before every price list"
     if price.profile is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ftjobs.jobs.story import Story
 from ftjobs.ledger.entries import Entry
+from ftjobs.ledger.hosting import Hosting
 from ftjobs.ledger.month import Line
 from ftjobs.periods import iso
 from ftjobs.reports.bridge import bridge_lines
@@ -18,6 +19,7 @@ from ftjobs.reports.estimate import quote_text, recorded_estimate_json
 from ftjobs.reports.events import event_lines, events_json
 from ftjobs.reports.facts import fact_lines, hanging
 from ftjobs.reports.failure import failure_json, failure_lines
+from ftjobs.reports.hosting import hosting_cost, hosting_json, hosting_lines
 from ftjobs.reports.jobs import Unusual, job_json, variance_pct
 from ftjobs.reports.numbers import UNKNOWN, count, usd
 from ftjobs.reports.results import curve_json
@@ -37,7 +39,14 @@ _ENTRY_COLUMNS = (
 )
 
 
-def trail_json(line: Line, story: Story, *, unusual: Unusual | None = None, sandbox: bool) -> dict[str, Any]:
+def trail_json(
+    line: Line,
+    story: Story,
+    *,
+    unusual: Unusual | None = None,
+    hosting: Sequence[Hosting] = (),
+    sandbox: bool,
+) -> dict[str, Any]:
     """Return `ftjobs.job/1`: the job as in every list, what was asked for, how it went, and every entry.
 
     What the service could not be asked about is null.
@@ -65,6 +74,8 @@ def trail_json(line: Line, story: Story, *, unusual: Unusual | None = None, sand
         },
         estimate=recorded_estimate_json(submission),
         entries=[_entry_json(entry) for entry in line.trail.entries],
+        hosting=[hosting_json(entry) for entry in hosting],
+        hosting_cost_usd=hosting_cost(hosting),
         failure=failure_json(line),
         timeline=timeline_json(line, story),
         curve=curve_json(story.curve) if story.events is not None else None,
@@ -96,6 +107,7 @@ def trail_text(
     story: Story,
     *,
     unusual: Unusual | None = None,
+    hosting: Sequence[Hosting] = (),
     created: Sequence[datetime] = (),
     now: datetime | None = None,
     with_events: bool = False,
@@ -125,6 +137,7 @@ def trail_text(
             *(each for told in bridge for each in hanging("", told, width=width)),
             *(each for note in notes for each in hanging("note: ", note, width=width)),
         ],
+        hosting_lines(hosting, width=width),
         event_lines(story.events, width=width) if with_events and story.events else [],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)

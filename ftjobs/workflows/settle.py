@@ -49,7 +49,7 @@ def tell_settled(submission: Submission, entry: Entry) -> None:
 
 def tell_unpriced(submissions: Sequence[Submission]) -> None:
     """The log says, once, whose bills stay unknown because no price is known."""
-    models = sorted({str(_base_model(submission)) for submission in submissions})
+    models = sorted({str(base_model(submission)) for submission in submissions})
     log.warning(
         "bills.unknown",
         jobs=len(submissions),
@@ -61,7 +61,7 @@ def tell_unpriced(submissions: Sequence[Submission]) -> None:
 def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:
     """Return the price that the submission's job is billed at, None where none is known or makes its bill."""
     quote, job = submission.quote, submission.job
-    model = _base_model(submission)
+    model = base_model(submission)
     if job is None or model is None or submission.profile in prices.manual:
         return None
     price = prices.find(
@@ -85,7 +85,8 @@ def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -
     )
 
 
-def _base_model(submission: Submission) -> str | None:
+def base_model(submission: Submission) -> str | None:
+    """Return the name under which the price of the submission's model is found, None where nobody tells it."""
     if submission.spec is not None:
         return submission.spec.base_model
     sent = submission.job.model if submission.job else None

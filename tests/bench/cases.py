@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bench.ledger import ledger
 from tests.bench.measure import Command, Series, alternating, peak_bytes
 from tests.bench.reconcile import reconcile
+from tests.bench.startup import startup
 from tests.bench.sync import sync
 from tests.bench.text import ChatText
 from tests.bench.vocabulary import write_vocabulary
@@ -194,6 +195,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "reconcile": reconcile,
     "writers": writers,
     "ledger": ledger,
+    "startup": startup,
 }
 
 

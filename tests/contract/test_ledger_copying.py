@@ -11,9 +11,11 @@ import pytest
 from ftjobs.errors import FtjobsError, LedgerError, UsageError
 from ftjobs.ledger import copying
 from ftjobs.ledger.copying import Copied, copy_ledger
+from ftjobs.ledger.hosting import HourPrice
 from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.ledger.uploads import UploadUnderWay
+from ftjobs.money import Usd
 from tests.contract.conftest import (
     NOW,
     PRICE,
@@ -43,6 +45,9 @@ def fill(place: Place) -> None:
     ledger.keep_upload(UploadUnderWay(ACCOUNT, "cd" * 32, "upload-1", "data.jsonl", NOW, (("part-1", 7),)))
     told = "'2027-06-01T12:00:00.000000Z', 'ann'"
     place.sql(f"INSERT INTO changes VALUES (500, :id, 'tags', '{{}}', {told})", id=done.id)
+    free = HourPrice(Usd(0), "user", None, "a page")
+    later = NOW + timedelta(hours=2)
+    ledger.hosting.record(done.id, 60, price=free, on=later.date(), reason="x", by="ann", now=later)
     place.sql("INSERT INTO invoices VALUES (7, 'a', '2027-06-01', 'p', 'l', 1, NULL, NULL, '2027-06-01')")
     place.sql(f"INSERT INTO reconciliations VALUES (9, 'a', '2027-06-01', '2027-06-30', '{{}}', {told})")
 
@@ -53,7 +58,7 @@ def everything(place: Place) -> dict[str, list[tuple[object, ...]]]:
 
 ROWS = {
     "stamps": 1, "submissions": 3, "files": 1, "uploads": 1, "jobs": 2,
-    "entries": 5, "changes": 7, "invoices": 1, "reconciliations": 1,
+    "entries": 5, "hosting": 1, "changes": 7, "invoices": 1, "reconciliations": 1,
 }  # fmt: skip
 
 

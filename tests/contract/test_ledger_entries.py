@@ -64,7 +64,7 @@ def test_sqlite_replaces_nothing_either(tmp_path: Path, statement: str) -> None:
     refuses(SqlitePlace(tmp_path / "ledger.sqlite3"), statement)
 
 
-@pytest.mark.parametrize("tables", ["entries", "jobs", "submissions, entries, jobs, changes", "changes"])
+@pytest.mark.parametrize("tables", ["entries", "jobs", "submissions, entries, jobs, changes, hosting", "changes"])
 def test_postgresql_empties_no_table_either(postgresql: Place, tables: str) -> None:
     refuses(postgresql, f"TRUNCATE {tables}")
 

@@ -73,7 +73,7 @@ def test_threads_of_one_process_exclude_each_other_too(place: Place) -> None:
         assert not is_free(place.where)
         worker = threading.Thread(target=second)
         worker.start()
-        assert waits.wait(10)
+        assert waits.wait(120)
         assert not done.is_set()
     worker.join(10)
     assert done.is_set()

@@ -365,7 +365,7 @@ def test_a_wait_for_a_lock_costs_no_statements(place: PostgresPlace) -> None:
     with submission_lock(place.where, "01J"):
         worker = threading.Thread(target=second)
         worker.start()
-        assert waiting.wait(10)
+        assert waiting.wait(120)
         assert not done.wait(0.2)
     worker.join(10)
     assert done.is_set()

@@ -57,7 +57,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "adopt": ({"JOB"}, {"--all", "--since", "--save-results"}),
     "ledger": ({"PERIOD"}, {"--month", "--by", "--as-of", "--csv"}),
     "ledger backup": ({"FILE"}, set()),
-    "adjust": ({"JOB"}, {"--add", "--total", "--reason"}),
+    "adjust": ({"JOB"}, {"--add", "--total", "--hosting", "--on", "--reason"}),
     "tag": ({"JOB", "K=V..."}, {"--remove"}),
     "reconcile": ({"PERIOD"}, set()),
     "ledger copy": (set(), {"--to"}),

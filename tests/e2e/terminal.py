@@ -59,7 +59,7 @@ class Terminal:
         """Press keys."""
         os.write(self._ours, keys.encode())
 
-    def until(self, holds: Callable[[], object], *, within_s: float = 30) -> None:
+    def until(self, holds: Callable[[], object], *, within_s: float = 120) -> None:
         """Read until `holds` is true; AssertionError with what was seen after `within_s` seconds."""
         deadline = time.monotonic() + within_s
         while not holds():

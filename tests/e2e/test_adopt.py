@@ -153,9 +153,9 @@ def test_what_was_committed_before_an_interruption_stays_and_the_same_command_go
         lists.holds_from = 2
         command = ("adopt", "--all", "--ledger", str(other.path))
         process = person.start(*command, OPENAI_BASE_URL=lists.base_url)
-        assert lists.held.wait(60)
+        assert lists.held.wait(240)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=240)
         assert process.returncode == 130
         assert err.splitlines()[0] == "error: Interrupted; 200 jobs adopted until then, which stay."
         assert "Run the same command again" in err
@@ -203,7 +203,7 @@ def test_a_terminal_sees_how_far_it_is_and_stdout_stays_clean(person: Person, ot
         while "200" not in shown:
             shown += os.read(master, 4096).decode()
         lists.release.set()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=240)
         os.close(master)
     assert out.startswith("adopted 250 jobs (none with an estimate), settled 250 for ")
     assert "adopting" in shown

@@ -41,7 +41,7 @@ CASES = {
         ("estimate", "{data}", "--model", "gpt-4o-mni"), 2, "unknown_model", ("gpt-4o-mni", "gpt-4o-mini?")
     ),
     "one unknown model of two": Bad(
-        ("estimate", "{data}", "--model", "gpt-4o,xyz"), 2, "unknown_model", ("'xyz'", "Name one of")
+        ("estimate", "{data}", "--model", "gpt-4o,x y z"), 2, "unknown_model", ("'x y z'", "Name one of")
     ),
     "no model": Bad(("submit", "{data}"), 2, "usage", ("--model",)),
     # The key and the service

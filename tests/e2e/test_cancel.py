@@ -71,7 +71,7 @@ def at_a_terminal(person: Person, answer: str | None, *args: str) -> Run:
         process.send_signal(signal.SIGINT)
     else:
         os.write(master, answer.encode())
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=240)
     try:
         while more := os.read(master, 4096):
             shown += more.decode()

@@ -138,8 +138,8 @@ def test_a_lost_reply_is_uncertain_and_nothing_is_sent_twice(
 def test_bad_input_is_an_error_that_says_what_to_do(
     jobs: Ftjobs, service: Service, make_training_file: Callable[[str, int], Path]
 ) -> None:
-    with pytest.raises(UsageError, match="gpt-5o"):
-        jobs.estimate(make_training_file("a.jsonl", 12), model="gpt-5o")
+    with pytest.raises(UsageError, match="gpt-4o-mni"):
+        jobs.estimate(make_training_file("a.jsonl", 12), model="gpt-4o-mni")
     with pytest.raises(DatasetError):
         jobs.submit(make_training_file("b.jsonl", 3), model=MODEL)
     with pytest.raises(UsageError, match="suffix"):

@@ -188,6 +188,8 @@ LEDGER = {
         "variance_bridge": maybe(BRIDGE),
         "commitment_usd": usd,
         "unknown_billed_jobs": whole,
+        "hosting_cost_usd": usd,
+        "hosted_jobs": whole,
     },
     "budgets": [BUDGET],
 }

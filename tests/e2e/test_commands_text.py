@@ -221,7 +221,7 @@ class Terminal:
         except OSError:  # how Linux says that nobody holds the other end any more
             pass
         os.close(ours)
-        return process.wait(timeout=60), seen.decode().replace("\r\n", "\n")
+        return process.wait(timeout=240), seen.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture

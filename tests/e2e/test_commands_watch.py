@@ -128,7 +128,7 @@ def test_a_service_that_asks_to_wait_is_left_alone_and_the_time_out_holds(
     began = time.monotonic()
     told = inside("watch", "--timeout", "1s")
     assert told.code == 10
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert len(arrivals(service, path)) == 1
 
 
@@ -190,7 +190,7 @@ def test_ctrl_c_exits_130_with_the_line_to_go_on(
     assert watching.stdout is not None
     watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
-    out, err = watching.communicate(timeout=30)
+    out, err = watching.communicate(timeout=120)
     assert watching.returncode == 130
     assert "Traceback" not in err
     told = json.loads(out)["next_step"] if as_json else err
@@ -233,7 +233,7 @@ def test_one_broken_service_does_not_hide_another(
         )
         inside("submit", str(make_training_file("a.jsonl", 12)), "--model", "gpt-4o-mini", "--profile", "breaks")
         inside("submit", str(make_training_file("b.jsonl", 13)), "--model", "gpt-4o-mini", "--profile", "works")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while service.jobs()[0]["status"] != "succeeded":
             assert time.monotonic() < deadline
     patient = tmp_path / "no-waits"

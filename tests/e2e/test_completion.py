@@ -110,7 +110,7 @@ def test_a_real_bash_completes_verbs_jobs_and_options(person: Person, ledger: Pa
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     declared, verbs, jobs, options, elsewhere, *behind_breaks = (line.split() for line in done.stdout.splitlines())
@@ -232,7 +232,7 @@ def test_it_imports_neither_the_service_nor_what_is_slow(person: Person, ledger:
         | {"FTJOBS_LEDGER_URL": f"sqlite:///{ledger}"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

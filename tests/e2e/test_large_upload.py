@@ -32,7 +32,7 @@ def content_of(service: Service, file_id: str) -> bytes:
     request = urllib.request.Request(
         f"{service.base_url}/files/{file_id}/content", headers={"Authorization": "Bearer sk-test"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         content: bytes = answer.read()
     return content
 
@@ -59,7 +59,7 @@ def write_profile(shell: Shell, service: Service, *more: str) -> None:
 
 def killed_at(shell: Shell, service: Service, fault: dict[str, object]) -> None:
     """Kill a submission at the request that the fault holds up."""
-    service.faults({"do": "delay", "seconds": 2, "when": "before", **fault})
+    service.faults({"do": "delay", "seconds": 100, "when": "before", **fault})
     dying = shell.start_submit()
     until(lambda: service.call("GET", "/sandbox/faults") == [])
     shell.kill(dying)
@@ -103,7 +103,7 @@ def test_killed_in_the_middle_the_same_command_sends_the_missing_parts_only(
 def test_killed_before_the_answer_to_the_completion_came_nothing_is_sent_again(
     service: Service, shell: Shell, book: Book
 ) -> None:
-    service.faults({"on": ANY_COMPLETION, "do": "delay", "seconds": 5, "when": "after"})
+    service.faults({"on": ANY_COMPLETION, "do": "delay", "seconds": 100, "when": "after"})
     dying = shell.start_submit()
     until(lambda: stored(service))
     shell.kill(dying)

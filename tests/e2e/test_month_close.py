@@ -133,6 +133,43 @@ def test_an_adjustment_says_what_it_did_and_shows_in_the_trail(inside: Inside, j
     assert f"credit note 4 ({told['recorded_by']})" in inside("show", jobs[0]).out
 
 
+def test_hosting_is_recorded_at_the_price_of_its_day_beside_the_bill(
+    inside: Inside, jobs: list[str], person: Person
+) -> None:
+    hosting = ("adjust", jobs[0], "--hosting", "1.1h", "--reason", "invoice 7")
+    refused = inside(*hosting, "--json")
+    assert (refused.code, refused.json["code"]) == (5, "no_price")
+    pasted = refused.json["details"]["toml"]
+    assert pasted in refused.json["next_step"]
+    (person.home / "ftjobs.toml").write_text(pasted.replace("PRICE", "1.70"), encoding="utf-8")
+    before = inside("ledger", "--month", "--json").json
+    assert (before["totals"]["hosting_cost_usd"], before["totals"]["hosted_jobs"]) == ("0.00", 0)
+    assert inside("show", jobs[0], "--json").json["hosting_cost_usd"] is None
+
+    told = inside(*hosting, "--json").json
+    assert (told["schema"], told["recorded"]["seconds"]) == ("ftjobs.hosting/1", 3960)
+    assert (told["recorded"]["amount_usd"], told["hosting_cost_usd"]) == ("1.87", "1.87")
+    assert inside(*hosting).code == 2, "once is enough"
+    until = datetime.now(UTC).isoformat()
+    first = inside("ledger", "--month", "--as-of", until).out
+    assert "\nhosting $1.87 of 1 job\n" in first
+    back = inside("adjust", jobs[0], "--hosting", "-6m", "--reason", "was off").out
+    assert "taken back 6 min at $1.70/h, -$0.1700; hosting $1.70 for 1 h, beside the bill" in back
+    assert inside("ledger", "--month", "--as-of", until).out == first
+
+    after = inside("ledger", "--month", "--json").json
+    assert {**after["totals"], "hosting_cost_usd": "0.00", "hosted_jobs": 0} == before["totals"]
+    assert (after["digest"], after["totals"]["hosting_cost_usd"]) == (before["digest"], "1.70")
+    shown = inside("show", jobs[0], "--json").json
+    assert [entry["amount_usd"] for entry in shown["hosting"]] == ["1.87", "-0.17"]
+    assert "hosting $1.70 for 1 h, beside the bill" in inside("show", jobs[0]).out
+    csv_note = inside("ledger", "--csv")
+    assert (csv_note.code, "hosting $1.70 of 1 job" in csv_note.err) == (0, True)
+    assert inside("ledger", "copy", "--to", f"sqlite:///{person.home / 'copy.sqlite3'}").code == 0
+    copied = inside("ledger", "--month", "--json", "--ledger", f"sqlite:///{person.home / 'copy.sqlite3'}").json
+    assert copied["totals"] == after["totals"]
+
+
 REFUSED = [
     (["adjust", "{job}", "--add", "1"], "needs a reason"),
     (["adjust", "{job}", "--reason", "x"], "either --add or --total"),
@@ -140,6 +177,17 @@ REFUSED = [
     (["adjust", "{job}", "--add", "1e3", "--reason", "x"], "--add takes an amount in USD"),
     (["adjust", "{job}", "--total", "-1", "--reason", "x"], "The bill would be -$1.00"),
     (["adjust", "{job}", "--add", "1", "--reason", "a\nb"], "printable"),
+    (
+        ["adjust", "{job}", "--hosting", "1h", "--add", "1", "--reason", "x"],
+        "either --add or --total, or --hosting",
+    ),
+    (["adjust", "{job}", "--hosting", "1h"], "needs a reason"),
+    (["adjust", "{job}", "--hosting", "0h", "--reason", "x"], "nothing to record"),
+    (["adjust", "{job}", "--hosting", "0.5s", "--reason", "x"], "no whole number of seconds"),
+    (["adjust", "{job}", "--hosting", "1h", "--on", "2020-01-01", "--reason", "x"], "when the job ended"),
+    (["adjust", "{job}", "--hosting", "-1h", "--reason", "x"], "that could be taken back"),
+    (["adjust", "{job}", "--total", "1", "--on", "2026-10-05", "--reason", "x"], "--on is the day of --hosting"),
+    (["adjust", "{open}", "--hosting", "1h", "--reason", "x"], "no model to host yet"),
     (["adjust", "{open}", "--total", "1", "--reason", "x"], "its own bill is yet to come"),
     (["adjust", "nobody", "--total", "1", "--reason", "x"], "names no job"),
     (["tag", "{job}"], "nothing to set or"),

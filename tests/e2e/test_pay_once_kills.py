@@ -9,7 +9,7 @@ from tests.e2e.conftest import LISTS, UPLOAD, Book, Shell, creates, until
 
 
 def delayed(on: str, when: str) -> dict[str, object]:
-    return {"on": on, "do": "delay", "seconds": 2, "when": when}
+    return {"on": on, "do": "delay", "seconds": 60, "when": when}
 
 
 @pytest.mark.parametrize(

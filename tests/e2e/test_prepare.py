@@ -83,7 +83,7 @@ def test_a_reader_that_leaves_early_is_no_error_of_ours(person: Person) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=240) == 141
     process.stderr.close()
 
 

@@ -68,7 +68,7 @@ def test_the_printed_program_runs_as_it_is_and_holds_no_key(
         env=person.env(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -24,7 +24,7 @@ def imported(person: Person, *args: str) -> tuple[set[str], str]:
         env=person.env(OPENAI_BASE_URL="", OPENAI_API_KEY=""),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     times = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
@@ -45,7 +45,10 @@ def test_an_existing_ledger_is_shown_without_what_only_others_need(person: Perso
     assert {"alembic", "sqlalchemy"} <= made, "the first opening migrates"
     modules, out = imported(person, *args)
     assert "sqlalchemy" in modules
-    assert modules.isdisjoint({"openai", "httpx2", "alembic", "rich.console", "toktok", "structlog", "tenacity"})
+    assert modules.isdisjoint(
+        {"openai", "httpx2", "alembic", "rich.console", "toktok", "structlog", "tenacity", "pydantic"}
+    )
+    assert "sqlalchemy.dialects.postgresql" not in modules
     if "--json" in args:
         ledger = json.loads(out)
         assert (ledger["schema"], ledger["jobs"]) == ("ftjobs.ledger/1", [])
@@ -66,8 +69,21 @@ def test_status_asks_nobody_where_nothing_is_unsettled(
     modules, out = imported(person, "status")
     assert "succeeded" in out
     assert modules.isdisjoint(
-        {"openai", "httpx2", "tenacity", "alembic", "rich.console", "rich.live", "structlog"}
+        {"openai", "httpx2", "tenacity", "alembic", "rich.console", "rich.live", "structlog", "pydantic"}
     )
+
+
+def test_words_that_are_text_are_taken_without_pydantic_and_others_as_typer_takes_them(person: Person) -> None:
+    words = ["--json", "--ledger", "sqlite:///elsewhere.sqlite3", "ledger", "2026-10", "--by", "tag:équipe"]
+    imported(person, *words)
+    modules, _ = imported(person, *words)
+    assert "pydantic" not in modules
+    for args in (
+        ["sandbox", "serve", "--port", "many"],
+        ["check", "data.jsonl", "--model", "m", "--method", "magic"],
+    ):
+        refused = person.run(*args)
+        assert (refused.code, args[-2] in refused.err) == (2, True), refused
 
 
 @pytest.mark.parametrize("verb", ["check", "estimate"])
@@ -76,4 +92,6 @@ def test_a_file_is_checked_and_priced_without_the_service_and_the_ledger(
 ) -> None:
     modules, _ = imported(person, verb, str(training_file), "--model", "gpt-4o-mini")
     assert "toktok" in modules
-    assert modules.isdisjoint({"openai", "httpx2", "sqlalchemy", "alembic", "rich.console", "structlog"})
+    assert modules.isdisjoint(
+        {"openai", "httpx2", "sqlalchemy", "alembic", "rich.console", "structlog", "pydantic"}
+    )

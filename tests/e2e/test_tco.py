@@ -314,7 +314,7 @@ def test_a_total_imports_neither_the_service_nor_the_ledger_nor_the_tokenizer(sh
         env=shell.env(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

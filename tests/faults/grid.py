@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -49,9 +49,15 @@ def parameters(grid: str) -> Iterator[Any]:
 
 
 def flaws(
-    grid: str, *, points: set[str], faults: set[str], outcomes: set[str], reasons: Mapping[str, str]
+    grid: str,
+    *,
+    points: set[str],
+    faults: set[str],
+    outcomes: set[str],
+    reasons: Mapping[str, str],
+    kind_of: Callable[[str], str] = str,
 ) -> list[str]:
-    """Return what is wrong with a grid: rows, columns or words amiss, a row or column without a quick cell."""
+    """Return what is wrong with a grid: rows, columns or words amiss, a kind of them without a quick cell."""
     table = cells(grid)
     by_row = {cell.point for cell in table}
     by_column = {cell.fault for cell in table}
@@ -61,6 +67,6 @@ def flaws(
     given = {cell.word.strip("()") for cell in table if not cell.is_possible}
     found += [f"unknown or unused outcomes: {sorted(words ^ outcomes)}"] if words != outcomes else []
     found += [f"unknown or unused reasons: {sorted(given ^ set(reasons))}"] if given != set(reasons) else []
-    possible = {*chain.from_iterable((each.point, each.fault) for each in table if each.is_possible)}
-    quick = {*chain.from_iterable((each.point, each.fault) for each in table if each.is_quick)}
+    possible = {*chain.from_iterable((kind_of(each.point), each.fault) for each in table if each.is_possible)}
+    quick = {*chain.from_iterable((kind_of(each.point), each.fault) for each in table if each.is_quick)}
     return found + [f"no quick cell for {name}" for name in sorted(possible - quick)]

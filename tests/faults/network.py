@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -195,6 +196,14 @@ FAULTS = {
 }
 
 
+def kind_of(fault: str) -> str:
+    """Return what a fault is an example of: which of the redirects and 5xx, and how often, varies it only."""
+    once = fault.removesuffix("-all")
+    if re.fullmatch(r"50\d", once):
+        return "5xx"
+    return re.sub(r"^30\d", "redirect", once)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a command ends: what that means for a person, the exit code, and what is so directly after it."""
@@ -226,32 +235,32 @@ fault           model     lookup    upload   file-wait create     look-again res
 refused         absorbed  absorbed  absorbed absorbed  absorbed*  found      absorbed  absorbed  absorbed  absorbed
 drop-before     absorbed  absorbed  absorbed absorbed  uncertain  found*     absorbed  absorbed  absorbed  absorbed
 drop-after      absorbed  absorbed  absorbed absorbed  found*     found      absorbed  absorbed  absorbed  absorbed
-mute-before     absorbed  absorbed  absorbed absorbed  uncertain  found*     absorbed  absorbed  absorbed  absorbed
+mute-before     absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
 mute-after      absorbed  absorbed  absorbed absorbed  found*     found      absorbed  absorbed  absorbed  absorbed
 408             absorbed  absorbed* absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
-409             absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
+409             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
 429-1s          absorbed  absorbed  absorbed absorbed* absorbed   found      absorbed  absorbed  absorbed  absorbed
-429-bare        absorbed  absorbed  absorbed absorbed  absorbed*  found      absorbed  absorbed  absorbed  absorbed
+429-bare        absorbed  absorbed  absorbed absorbed  absorbed   found      absorbed  absorbed  absorbed  absorbed
 429-day         absorbed  absorbed  absorbed absorbed  later      found      absorbed  absorbed* absorbed  absorbed
 500             absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
 500-after       absorbed  absorbed  absorbed absorbed  found      found*     absorbed  absorbed  absorbed  absorbed
-502             absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
+502             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
 503             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed* absorbed
-504             absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
-301             absorbed  absorbed  absorbed absorbed  uncertain  found*     absorbed  absorbed  absorbed  absorbed
-302             absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
+504             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+301             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+302             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
 303             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed* absorbed  absorbed  absorbed
-307             absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
-308             absorbed  absorbed  absorbed absorbed* uncertain  found      absorbed  absorbed  absorbed  absorbed
-301-away        absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
-302-away        absorbed  absorbed  absorbed absorbed  uncertain  found*     absorbed  absorbed  absorbed  absorbed
-303-away        absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
-307-away        absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed* absorbed  absorbed  absorbed
-308-away        absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
-cut-before      absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed* absorbed
+307             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+308             absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+301-away        absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+302-away        absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+303-away        absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+307-away        absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+308-away        absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+cut-before      absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
 cut-after       absorbed  absorbed  absorbed absorbed  found*     found      absorbed  absorbed  absorbed  absorbed
-{}              absorbed  absorbed  absorbed absorbed  uncertain  found*     absorbed  absorbed  absorbed  absorbed
-{}-after        absorbed  absorbed  absorbed absorbed  found*     found      absorbed  absorbed  absorbed  absorbed
+{}              absorbed  absorbed  absorbed absorbed  uncertain  found      absorbed  absorbed  absorbed  absorbed
+{}-after        absorbed  absorbed  absorbed absorbed  found      found      absorbed  absorbed  absorbed  absorbed
 html            absorbed  absorbed  absorbed absorbed* uncertain  found      absorbed  absorbed  absorbed  absorbed
 other           absorbed  absorbed  absorbed absorbed  uncertain* found      absorbed  absorbed  absorbed  absorbed
 empty           absorbed  absorbed  absorbed absorbed  uncertain  found*     absorbed  absorbed  absorbed  absorbed
@@ -265,41 +274,41 @@ stuck           (list)    absorbed  (list)   (list)    (list)     found      abs
 401             absorbed  ended     ended    ended     ended      unseen     denied*   denied    denied    denied
 403             absorbed  ended     ended*   ended     ended      unseen     denied    denied    denied    denied
 404             absorbed  ended     ended    later*    ended      unseen     denied    denied    noted*    denied
-refused-all     later     later     later    later     later*     unseen     later     later     later     later
-drop-before-all later     later     later    later     (once)     unseen     later     later     later     later*
+refused-all     later     later     later    later     later      unseen     later     later     later     later
+drop-before-all later     later     later    later     (once)     unseen     later     later     later     later
 drop-after-all  later     later     later    later     (once)     unseen*    later     later     later     later
 mute-before-all later*    later     later    later     (once)     unseen     later     later     later     later
 mute-after-all  later     later     later    later     (once)     unseen     later*    later     later     later
-408-all         later     later*    later    later     (once)     unseen     later     later     later     later
+408-all         later     later     later    later     (once)     unseen     later     later     later     later
 409-all         later     later     later    later     (once)     unseen     later     later*    later     later
-429-1s-all      later     later     later    later     later      unseen*    later     later     later     later
+429-1s-all      later     later     later    later     later      unseen     later     later     later     later
 429-bare-all    later     later     later    later     later*     unseen     later     later     later     later
-429-day-all     later     later     later    later*    (once)     unseen     later     later     later     later
-500-all         later     later     later    later     (once)     unseen     later     later     later     later*
-500-after-all   later     later     later    later     (once)     unseen*    later     later     later     later
-502-all         later*    later     later    later     (once)     unseen     later     later     later     later
-503-all         later     later     later    later     (once)     unseen     later*    later     later     later
-504-all         later     later*    later    later     (once)     unseen     later     later     later     later
-301-all         later     later     later    later     (once)     unseen     later     later*    later     later
-302-all         later     later     later*   later     (once)     unseen     later     later     later     later
-303-all         later     later     later    later     (once)     unseen     later     later     later*    later
-307-all         later     later     later    later*    (once)     unseen     later     later     later     later
-308-all         later     later     later    later     (once)     unseen     later     later     later     later*
-301-away-all    later     later     later    later     (once)     unseen*    later     later     later     later
-302-away-all    later*    later     later    later     (once)     unseen     later     later     later     later
-303-away-all    later     later     later    later     (once)     unseen     later*    later     later     later
+429-day-all     later     later     later    later     (once)     unseen     later     later     later     later
+500-all         later     later     later    later     (once)     unseen     later     later     later     later
+500-after-all   later     later     later    later     (once)     unseen     later     later     later     later
+502-all         later     later     later    later     (once)     unseen     later     later     later     later
+503-all         later     later     later    later     (once)     unseen     later     later     later     later
+504-all         later     later     later    later     (once)     unseen     later     later     later     later
+301-all         later     later     later    later     (once)     unseen     later     later     later     later
+302-all         later     later     later    later     (once)     unseen     later     later     later     later
+303-all         later     later     later    later     (once)     unseen     later     later     later     later
+307-all         later     later     later    later     (once)     unseen     later     later     later     later
+308-all         later     later     later    later     (once)     unseen     later     later     later     later
+301-away-all    later     later     later    later     (once)     unseen     later     later     later     later
+302-away-all    later     later     later    later     (once)     unseen     later     later     later     later
+303-away-all    later     later     later    later     (once)     unseen     later     later     later     later
 307-away-all    later     later*    later    later     (once)     unseen     later     later     later     later
-308-away-all    later     later     later    later     (once)     unseen     later     later*    later     later
+308-away-all    later     later     later    later     (once)     unseen     later     later     later     later
 cut-before-all  later     later     later*   later     (once)     unseen     later     later     later     later
 cut-after-all   later     later     later    later     (once)     unseen     later     later     later*    later
 {}-all          later     later     later    later*    (once)     unseen     later     absorbed  later     later
 {}-after-all    later     later     later    later     (once)     unseen     later     absorbed  later     later*
-html-all        later     later     later    later     (once)     unseen*    later     absorbed  later     later
+html-all        later     later     later    later     (once)     unseen     later     absorbed  later     later
 other-all       absorbed* later     later    later     (once)     unseen     later     absorbed  later     later
-empty-all       later     later     later    later     (once)     unseen     later*    absorbed  later     later
-null-all        later     later*    later    later     (once)     unseen     later     absorbed  later     later
-null-data-all   (list)    later     (list)   (list)    (list)     unseen     later     absorbed* (list)    (list)
-no-has-more-all (list)    later*    (list)   (list)    (list)     unseen     later     absorbed  (list)    (list)
-stuck-all       (list)    later     (list)   (list)    (list)     unseen*    later     absorbed  (list)    (list)
+empty-all       later     later     later    later     (once)     unseen     later     absorbed  later     later
+null-all        later     later     later    later     (once)     unseen     later     absorbed  later     later
+null-data-all   (list)    later     (list)   (list)    (list)     unseen     later     absorbed  (list)    (list)
+no-has-more-all (list)    later     (list)   (list)    (list)     unseen     later     absorbed  (list)    (list)
+stuck-all       (list)    later     (list)   (list)    (list)     unseen     later     absorbed  (list)    (list)
 circle-all      (list)    later     (list)   (list)    (list)     unseen     later*    absorbed  (list)    (list)
 """

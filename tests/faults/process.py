@@ -102,7 +102,7 @@ REASONS: Final[Mapping[str, str]] = {
 PROCESS: Final = """
 point                 kill     term     int      hup      clock-back  clock-on  other-account
 survey.done           ended    ended*   ended    ended    ended       ended     ended
-submission.recording  ended*   ended    ended    ended    ended       ended     ended
+submission.recording  ended    ended    ended    ended    ended       ended     ended
 submission.recorded   ended    ended    ended    ended    ended       ended     ended*
 submission.locked     ended    ended    ended    ended*   ended       ended     ended
 lookup.done           ended    ended    ended    ended    ended*      ended     ended
@@ -110,16 +110,16 @@ upload.started        ended    ended    ended    ended    ended       ended     
 upload.sending        ended    ended    ended*   ended    ended       ended     ended
 upload.done           ended*   ended    ended    ended    ended       ended     ended
 file.waiting          ended    ended    ended    ended    ended       ended     ended
-create.sending        ended    held     held     held     ended       ended*    ended
+create.sending        ended    held     held     held     ended       ended     ended
 create.sent           ended    held     held*    held     ended       ended     ended*
-create.replied        ended    held     held     held*    ended       ended     ended
+create.replied        ended    held     held     held     ended       ended     ended
 job.recording         ended    held*    held     held     ended       ended     ended
 job.recorded          ended    held     held     held     ended       ended     ended
 sync.fetched          ended    ended    ended    ended    ended       ended     ended
 bill.settling         ended*   ended    ended    ended    ended       ended     ended
 bill.settled          ended    ended    ended    ended    ended       ended*    ended
 ledger.backed_up      ended    ended    ended    ended    ended       ended     ended
-ledger.migrating      ended    ended    ended*   ended    ended       ended     ended
+ledger.migrating      ended    ended    ended    ended    ended       ended     ended
 ledger.migrated       ended    ended    ended    ended    ended       ended     ended
 """
 
@@ -135,12 +135,12 @@ upload.sending        refused    refused     refused    blank        done   outw
 upload.done           refused    refused     refused    blank        done   outwaited
 file.waiting          refused    refused*    refused    blank        done   outwaited
 create.sending        told       noted       told       orphan*      done   noted
-create.sent           told       noted*      told       orphan       done*  noted
+create.sent           told       noted*      told       orphan       done   noted
 create.replied        told*      noted       told       orphan       done   noted
-job.recording         noted      noted       told*      blank        (own)  (own)
+job.recording         noted      noted       told       blank        (own)  (own)
 job.recorded          done       done        done       blank*       done   done*
 sync.fetched          refused    refused     refused    blank        done*  outwaited
-bill.settling         refused    refused     refused*   blank        (own)  (own)
+bill.settling         refused    refused     refused    blank        (own)  (own)
 bill.settled          done       done        done       blank        done   done
 ledger.backed_up      refused    refused*    refused    blank        done   outwaited
 ledger.migrating      done       refused     refused    blank        (own)  (own)
@@ -157,13 +157,13 @@ lookup.done           led        twice*
 upload.started        led        twice
 upload.sending        led        twice
 upload.done           led        twice
-file.waiting          led*       twice
+file.waiting          led        twice
 create.sending        led        twice
-create.sent           led        done*
+create.sent           led        done
 create.replied        led        done
 job.recording         led        done
 job.recorded          led        done
-sync.fetched          found*     done
+sync.fetched          found      done
 bill.settling         led        done
 bill.settled          found      done
 ledger.backed_up      led        done

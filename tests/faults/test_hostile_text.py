@@ -415,7 +415,7 @@ def on_a_terminal(person: Person, *args: str) -> str:
     except OSError:  # how Linux ends a terminal that nobody holds any more
         pass
     os.close(master)
-    command.wait(timeout=30)
+    command.wait(timeout=120)
     return shown.decode().replace("\r\n", "\n")
 
 
@@ -452,7 +452,7 @@ def test_the_lines_to_export_hold_no_raw_control(person: Person) -> None:
     assert served.stdout
     lines = [served.stdout.readline() for _ in range(3)]
     served.terminate()
-    served.communicate(timeout=30)
+    served.communicate(timeout=120)
     assert lines[2].startswith("export FTJOBS_LEDGER_URL=")
     assert acting("".join(lines)) == []
     script = "".join(lines) + 'printf %s "$FTJOBS_LEDGER_URL"'

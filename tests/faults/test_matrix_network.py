@@ -18,7 +18,7 @@ from tests.e2e.conftest import LISTS, MODEL, Book, creates, until
 from tests.faults.aftermath import assert_paid_once, finish
 from tests.faults.conftest import Desk
 from tests.faults.grid import Cell, flaws, parameters
-from tests.faults.network import FAULTS, GRID, OUTCOMES, REASONS, REQUESTS, Fault, Request, World
+from tests.faults.network import FAULTS, GRID, OUTCOMES, REASONS, REQUESTS, Fault, Request, World, kind_of
 from tests.forks import Forks, forking
 
 _FOR_GOOD = 1000
@@ -282,5 +282,6 @@ def test_a_failure_ends_with_two_lines_and_nothing_on_stdout(
     assert lines[-1].startswith("  → ")
 
 
-def test_the_grid_has_every_request_and_every_fault_and_each_is_met_in_the_quick_suite() -> None:
-    assert flaws(GRID, points={*FAULTS}, faults={*REQUESTS}, outcomes={*OUTCOMES}, reasons=REASONS) == []
+def test_the_grid_has_every_request_and_every_fault_and_each_kind_is_met_in_the_quick_suite() -> None:
+    names = {"points": {*FAULTS}, "faults": {*REQUESTS}, "outcomes": {*OUTCOMES}}
+    assert flaws(GRID, **names, reasons=REASONS, kind_of=kind_of) == []

@@ -21,7 +21,7 @@ def test_killed_at_a_random_moment_the_same_command_pays_once(
     chance = random.Random(f"kill -9, {keeps_metadata}")
     # Lists that hide every job for now: what was sent must be remembered, not looked up.
     service.settings(keep_metadata=keeps_metadata, list_lag_s=600)
-    rounds = [["submit", str(desk.data), "--model", MODEL, "--json", "--again", f"r{nth}"] for nth in range(25)]
+    rounds = [["submit", str(desk.data), "--model", MODEL, "--json", "--again", f"r{nth}"] for nth in range(10)]
 
     for command in rounds:
         service.faults({"on": CREATE, "do": "delay", "seconds": 0.3, "when": chance.choice(["before", "after"])})

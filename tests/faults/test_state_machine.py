@@ -40,7 +40,7 @@ _STORY = settings(max_examples=1, deadline=None, database=None, suppress_health_
 # A story that fails in the suite is told as it was: shrinking takes minutes, and the steps are few.
 SUITE = settings(_STORY, stateful_step_count=12, phases=[Phase.generate])
 SOAK = settings(_STORY, stateful_step_count=25, phases=[Phase.generate, Phase.shrink])
-STORIES, SOAKED_STORIES = 10, 300
+STORIES, SOAKED_STORIES = 5, 300
 
 # Pauses only give the world time, and here it needs none.
 _IMPATIENT = "import time\n_sleep = time.sleep\ntime.sleep = lambda s: _sleep(min(s, 0.03))\n"

@@ -13,7 +13,7 @@ import pytest
 from ftjobs.ledger import engine
 
 ROOT = Path(__file__).resolve().parents[2]
-TOMORROW = "0006"
+TOMORROW = "0007"
 MIGRATION = f'''"""Note things beside submissions."""
 
 import sqlalchemy as sa

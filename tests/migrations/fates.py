@@ -33,7 +33,7 @@ QUIET = ("ledger", "1999", "--json")
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
 Fate = Callable[[Path, int], None]
-_PATIENCE_S = 90
+_PATIENCE_S = 240
 
 
 @dataclass(frozen=True)

@@ -168,12 +168,23 @@ def _entry(number: int, kind: str, seq: int, amount: int, **more: object) -> Row
     }
 
 
+def _changes(count: int) -> Iterator[Row]:
+    for number in range(0, count, 9):
+        yield {
+            "submission_id": f"{number:026}",
+            "what": ("state", "job", "tags")[number % 3],
+            "before": json.dumps({"team": _text(number)}) if number % 2 else None,
+            "recorded_at": _instant(number, later_h=2),
+        }
+
+
 _ROWS: Mapping[str, Callable[[int], Iterator[Row]]] = {
     "stamps": lambda _: iter([{"stamp": "real"}]),
     "submissions": _submissions,
     "jobs": _jobs,
     "files": lambda count: _files(count * 7 // 10),
     "entries": _entries,
+    "changes": _changes,
 }
 
 
@@ -316,6 +327,6 @@ def printed(report: Any) -> dict[str, object]:
     totals = {
         name: int(Decimal(value) * 10**9) if name.endswith("_usd") else value
         for name, value in report["totals"].items()
-        if name not in {"variance_pct", "variance_bridge"}
+        if name not in {"variance_pct", "variance_bridge", "hosting_cost_usd", "hosted_jobs"}
     }
     return {"digest": report["digest"], **totals}

@@ -185,7 +185,7 @@ def test_a_kill_in_the_middle_of_the_first_migration_leaves_a_ledger_that_opens(
     assert revision(path) == SCHEMA_REVISION
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
     assert rows(path, "SELECT stamp FROM stamps") == [("real",)]
-    assert len(rows(path, "SELECT 1 FROM sqlite_master WHERE type = 'trigger'")) == 14
+    assert len(rows(path, "SELECT 1 FROM sqlite_master WHERE type = 'trigger'")) == 17
 
 
 def test_a_migration_that_fails_changes_nothing_and_is_an_error_for_people(

@@ -105,8 +105,12 @@ AFTER = (
         f'{_LOOKUP}: `object == "list"`',
         "asking for it",
         "ftjobs/provider/objects.py",
-        'or body.get("object") != "list" or not isinstance(body.get("data"), list)',
-        'or not isinstance(body.get("data"), list)',
+        """or body.get("object") != "list" or not isinstance(body.get("data"), list):
+        raise ValueError("no list of jobs")
+""",
+        """or not isinstance(body.get("data"), list):
+        raise ValueError("no list of jobs")
+""",
         (f"{_READS}::test_a_page_that_lies_is_asked_for_again_and_never_read_as_no_jobs",),
     ),
     Mutant(
@@ -116,11 +120,11 @@ AFTER = (
         "ftjobs/provider/objects.py",
         """or body.get("object") != "list" or not isinstance(body.get("data"), list):
         raise ValueError("no list of jobs")
-    if""",
+    has_more""",
         """or body.get("object") != "list":
         raise ValueError("no list of jobs")
     body["data"] = body.get("data") or []
-    if""",
+    has_more""",
         (f"{_PAGES}::test_a_lie_on_a_later_page_is_no_answer[null data]",),
     ),
     Mutant(
@@ -128,10 +132,9 @@ AFTER = (
         f"{_LOOKUP}: `has_more` is a boolean",
         "that: a page without it is the last",
         "ftjobs/provider/objects.py",
-        """    if not isinstance(body.get("has_more"), bool):
-        raise ValueError("a page that does not say whether more follow")
+        """    has_more = body.get("has_more", False if is_whole and look_alike(body) is None else None)
 """,
-        """    body.setdefault("has_more", False)
+        """    has_more = body.get("has_more", False)
 """,
         (f"{_PAGES}::test_a_lie_on_a_later_page_is_no_answer[no has_more]",),
     ),

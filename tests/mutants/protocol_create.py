@@ -109,8 +109,8 @@ CREATE = (
         f"{_POST}: a fresh connection",
         "the connection of its own",
         _API,
-        "_answer(lambda: client.fine_tuning.jobs.with_raw_response.create(**body))",
-        "_answer(lambda: self._client.fine_tuning.jobs.with_raw_response.create(**body))",
+        "lambda: client.fine_tuning.jobs.with_raw_response.create(",
+        "lambda: self._client.fine_tuning.jobs.with_raw_response.create(",
         (f"{_REQUESTS}::test_a_create_call_takes_a_connection_of_its_own",),
     ),
     Mutant(

@@ -17,6 +17,7 @@ from ftjobs.errors import FtjobsError
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.adopting import Asked
 from ftjobs.ledger.groups import NAMES, grouped
+from ftjobs.ledger.hosting import HourPrice
 from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
@@ -112,6 +113,14 @@ def adjust(world: World, number: int, total_cents: int) -> None:
     world.ledger.adjust(world.id_of(number), total_usd=total, reason="x", by="me", now=world.now)
 
 
+def host(world: World, number: int, hours: int, day: int) -> None:
+    on = BEGAN.date() + timedelta(days=day)
+    price = HourPrice(Usd(1_700_000_000), "user", None, "a page") if hours > 0 else None
+    world.ledger.hosting.record(
+        world.id_of(number), hours * 3600, price=price, on=on, reason=f"{world.now}", by="me", now=world.now
+    )
+
+
 def tag(world: World, number: int, value: str) -> None:
     world.ledger.tag(world.id_of(number), put={"team": value}, by="me", now=world.now)
 
@@ -125,12 +134,13 @@ steps = st.one_of(
     st.tuples(st.just(see), NUMBERS, st.sampled_from(STATES), st.sampled_from([None, 0, 700_000, 900_000])),
     st.tuples(st.just(adopt), NUMBERS, st.sampled_from(STATES)),
     st.tuples(st.just(adjust), NUMBERS, st.integers(0, 300)),
+    st.tuples(st.just(host), NUMBERS, st.integers(-2, 9), st.integers(0, 1)),
     st.tuples(st.just(tag), NUMBERS, st.sampled_from(["search", "ads"])),
 )
 
 
 @settings(
-    max_examples=6,
+    max_examples=settings().max_examples // 12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],
@@ -138,6 +148,7 @@ steps = st.one_of(
 @example([(miss, 1), (miss, 1), (see, 1, "running", None)])
 @example([(record, 3), (send, 3), (lose, 3), (create, 3)])
 @example([(record, 3), (reject, 3)])
+@example([(see, 1, "succeeded", None), (host, 1, 9, 0), (host, 1, -1, 0)])
 @given(st.lists(steps, min_size=4, max_size=12))
 def test_a_reprint_is_the_first_print_byte_for_byte(story: Sequence[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -118,9 +118,9 @@ RUNS = " \n\ta1!é漢😀\u0301\ud800<_-"
 def test_long_runs_of_one_character_take_linear_time(encoding: str) -> None:
     count_texts(["warm"], encoding)
     runs = [character * 200_000 for character in RUNS]
-    start = time.perf_counter()
+    start = time.process_time()
     count_texts(runs, encoding)
-    assert time.perf_counter() - start < 5  # 0.03 s is usual; the square of 200,000 is hours
+    assert time.process_time() - start < 20  # 0.03 s is usual; the square of 200,000 is hours
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

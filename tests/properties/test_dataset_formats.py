@@ -79,8 +79,8 @@ def test_megabytes_in_any_place_are_judged_in_linear_time(wanted: Format, text: 
         "tools": tools,
         text: text,
     }
-    start = time.perf_counter()
+    start = time.process_time()
     found = list(check_example(example, 1, Rules(wanted, ImageTokens(85, 85, 170))))
-    assert time.perf_counter() - start < 10  # some 1 s; the square of 5 million is days
+    assert time.process_time() - start < 30  # some 1 s; the square of 5 million is days
     assert found
     assert all(len(problem.path) < 600 for problem in found)

@@ -124,7 +124,7 @@ def test_a_flaw_in_plain_chat_is_told_as_the_thorough_way_tells_it(
     assert survey(path, **how) == thoroughly(path, **how)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3, deadline=None)
 @given(content=st.lists(lines(), min_size=1, max_size=5), end=st.sampled_from([b"\n", b"", b"\n\n", b"\r\n"]))
 @pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
 def test_both_ways_say_the_same(

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ftjobs.periods import Period, from_unix, iso, month, month_of, parse_duration, parse_instant, parse_period
+from ftjobs.periods import (
+    Period,
+    from_unix,
+    iso,
+    month,
+    month_of,
+    parse_duration,
+    parse_instant,
+    parse_period,
+    parse_whole_seconds,
+)
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
 years = st.integers(1, 9998)
@@ -87,10 +97,16 @@ def test_a_period_is_aware_utc_and_does_not_end_before_it_starts() -> None:
     assert NOW not in Period(NOW, NOW)
 
 
+@example("1.1", "h")
 @given(st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,9})?", fullmatch=True), st.sampled_from("smhd"))
 def test_a_duration_is_its_number_times_its_unit(number: str, unit: str) -> None:
     exact = Fraction(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
     assert parse_duration(number + unit) == pytest.approx(float(exact), rel=1e-12)
+    if exact.denominator == 1:
+        assert parse_whole_seconds(number + unit) == exact
+    else:
+        with pytest.raises(ValueError, match="whole number of seconds"):
+            parse_whole_seconds(number + unit)
 
 
 @pytest.mark.parametrize(

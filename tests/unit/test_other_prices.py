@@ -102,3 +102,10 @@ def test_its_estimate_says_that_the_count_is_a_stand_in() -> None:
     assert "o200k_base" in found.bounds["high"]
     assert any("tokenizer is not known" in warning for warning in found.warnings)
     assert not any("tool calls" in warning for warning in found.warnings)
+
+
+def test_a_slip_of_a_catalogs_name_is_refused_unless_it_has_a_price() -> None:
+    with pytest.raises(UsageError) as caught:
+        trainable("gpt-4o-mni", "supervised", any_model=True)
+    assert caught.value.next_step == "Did you mean gpt-4o-mini?"
+    assert trainable("gpt-4o-mni", "supervised", any_model=True, priced={"gpt-4o-mni"}).sent == "gpt-4o-mni"

@@ -229,3 +229,40 @@ def test_a_strange_name_is_refused_with_the_nearest(asked: str, nearest: str) ->
     assert (caught.value.code, caught.value.details) == ("unknown_model", {"model": asked})
     assert repr(asked) in caught.value.message
     assert nearest in caught.value.next_step
+
+
+HOSTING: dict[str, object] = {"model": MINI, "hosting_usd_per_hour": "1.70", "source": "hosting"}
+
+
+def test_a_table_of_hosting_alone_takes_no_other_prices_place() -> None:
+    for tables in ((user(source="mine"), HOSTING), (HOSTING, user(source="mine"))):
+        found = of(book(*tables))
+        assert [price and price.source for price in (found.applied, found.hosting)] == ["mine", "hosting"]
+        assert {source: how.value for source, how in standings(book(*tables)).items()} == {
+            "mine": "applies", "hosting": "applies", "openai": "other_list", "guide-2026": "other_list",
+        }  # fmt: skip
+    alone = of(book(HOSTING))
+    assert alone.applied is not None
+    assert alone.applied.price_list == "openai"
+
+
+@pytest.mark.parametrize(
+    ("on", "profile", "usd"),
+    [
+        (date(2026, 10, 31), "azure-eu", None),
+        (date(2026, 11, 1), "azure-eu", "1.70"),
+        (date(2026, 11, 1), "openai", None),
+        (date(2026, 12, 1), "azure-eu", "2.00"),
+        (date(2027, 1, 1), "azure-eu", "2.00"),
+        (date(2027, 1, 1), "openai", "9.00"),
+    ],
+)
+def test_hosting_has_the_price_of_its_day_and_profile(on: date, profile: str, usd: str | None) -> None:
+    prices = book(
+        HOSTING | {"effective_from": date(2026, 11, 1), "profile": "azure-eu"},
+        HOSTING | {"effective_from": date(2026, 12, 1), "profile": "azure-eu", "hosting_usd_per_hour": "2.00"},
+        HOSTING | {"effective_from": date(2027, 1, 1), "hosting_usd_per_hour": "9.00"},
+        user(effective_from=date(2026, 12, 24)),  # says nothing of hosting, and takes nothing away
+    )
+    found = prices.find_hosting(MINI, profile=profile, on=on)
+    assert (found and found.hosting_usd_per_hour and found.hosting_usd_per_hour.plain()) == usd

@@ -49,6 +49,11 @@ def rows(text: str) -> list[list[str]]:
     return [line.split() for line in lines[2 : next(n for n, line in enumerate(lines) if line.startswith("USD"))]]
 
 
+def _listed(of: PriceSheet) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = prices_json(of, sandbox=False)["prices"]
+    return found
+
+
 def notes(of: PriceSheet) -> list[str]:
     said = [line for line in prices_text(of, width=None).splitlines() if line.startswith("note: ")]
     assert [line.removeprefix("note: ") for line in said] == prices_json(of, sandbox=False)["warnings"]
@@ -143,6 +148,34 @@ def test_an_amount_that_nobody_knows_is_unknown_and_a_free_one_is_not() -> None:
 def test_a_price_per_token_and_per_hour_is_told_as_both() -> None:
     text = prices_text(sheet(user(model="m", training_usd_per_hour="7"), model="m"), width=None)
     assert rows(text)[0] == ["user", "yes", "training", "2.00,", "7.00/h"]
+
+
+def test_hosting_is_told_where_somebody_says_it_and_stands_by_itself() -> None:
+    alone: dict[str, object] = {"model": MINI, "hosting_usd_per_hour": "1.70", "source": "a page"}
+    told = sheet(alone, model=MINI)
+    text = prices_text(told, width=None)
+    hosting = [row for row in rows(text) if row[2] == "hosting"]
+    assert hosting == [["user", "yes", "hosting", "1.70/h"]]
+    assert ["user", "yes", "training"] not in [row[:3] for row in rows(text)]
+    assert ["openai", "yes", "training", "3.00"] in rows(text)
+    assert "user (hosting) applies: no price list says what hosting costs" in text
+    applies = {each["list"]: (each["applies"], each["hosting_applies"]) for each in _listed(told)}
+    assert applies == {"user": (False, True), "openai": (True, False), "guide-2026": (False, False)}
+    assert " HOSTING" in prices_text(sheet(alone), width=None).splitlines()[1]
+    assert "HOSTING" not in prices_text(sheet(), width=None)
+
+
+def test_hosting_outlives_the_training_price_that_it_came_with() -> None:
+    tables = (user(hosting_usd_per_hour="1.70"), user(effective_from=date(2026, 11, 1)))
+    text = prices_text(sheet(*tables, model=MINI), width=None)
+    assert ["user", "yes", "hosting", "1.70/h"] in rows(text)
+    assert "user is no longer in force: a later one follows" in text
+    assert "the hosting of user applies all the same: no later table names one" in text
+    beaten = user(hosting_usd_per_hour="9")
+    nearer = prices_text(sheet(beaten, tables[0] | {"source": "b"}, model=MINI), width=None)
+    assert [row for row in rows(nearer) if row[2] == "hosting"] == [
+        ["user", "yes", "hosting", "1.70/h"], ["user", "no", "hosting", "9.00/h"],
+    ]  # fmt: skip
 
 
 def test_nothing_to_mind_has_no_note() -> None:

@@ -419,7 +419,7 @@ def test_thousands_come_in_a_request_a_hundred_and_once(session: Sessions) -> No
         taken_s = time.monotonic() - began
         assert (len(done.new), done.with_estimate, done.settled) == (1250, 625, 1250)
         assert len(lists.requests) == 13
-        assert taken_s < 30
+        assert taken_s < 120
         again = adopt_all(opened).done
         assert (len(again.new), len(again.known)) == (0, 1250)
         assert len(lists.requests) == 26

@@ -118,9 +118,12 @@ FAULTS: dict[str, tuple[dict[str, Any], int]] = {
     "no quota": ({"on": CREATE, "do": "status", "status": 429, "body": envelope("exceeded_quota")}, 7),
     "busy upload": ({"on": "POST /v1/files", "do": "status", "status": 503, "body": TOLD_KEY}, 0),
 }
+IN_SUITE = {"refused key", "lost reply"}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [name if name in IN_SUITE else pytest.param(name, marks=pytest.mark.soak) for name in FAULTS]
+)
 def test_the_loudest_command_tells_no_secret(
     person: Person, service: Service, training_file: Path, fault: str
 ) -> None:
