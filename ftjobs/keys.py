@@ -119,7 +119,7 @@ def api_key(environ: Mapping[str, str], variable: str) -> Secret:
     """
     value = environ.get(variable, "")
     if not value:
-        raise _no_key("API key", variable)
+        raise _no_key("API key", variable, then="To practise without one, add --profile sandbox.")
     return _checked(value, variable)
 
 
@@ -127,16 +127,16 @@ def admin_key(environ: Mapping[str, str], variable: str, *, made_at: str) -> Sec
     """Return the admin key that `variable` holds; ConfigError as for an API key, which says where one is made."""
     value = environ.get(variable, "")
     if not value:
-        raise _no_key("admin key", variable, f"An owner of the organization makes one at {made_at}; ")
+        raise _no_key("admin key", variable, f"An owner of the organization makes one at {made_at}.")
     return _checked(value, variable)
 
 
-def _no_key(what: str, variable: str, hint: str = "") -> ConfigError:
-    step = f"set it in this shell (export {variable}=...), then run the same command again."
+def _no_key(what: str, variable: str, first: str = "", *, then: str = "") -> ConfigError:
+    step = f"Set it in this shell (export {variable}=...), then run the same command again."
     return ConfigError(
         f"no_{what.lower().replace(' ', '_')}",
         f"There is no {what}: the environment variable {variable} is not set.",
-        next_step=f"{hint}{step}" if hint else f"{step[0].upper()}{step[1:]}",
+        next_step=" ".join(filter(None, (first, step, then))),
         variable=variable,
     )
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import typer
 
 from ftjobs.cli.completion import VARIABLE, complete, shell_options, teach
+from ftjobs.cli.examples import EXAMPLES
 from ftjobs.cli.options import (
     VERBOSE,
     Family,
@@ -177,7 +178,13 @@ def _usage_error(error: typer.TyperException) -> UsageError:
     path = getattr(getattr(error, "ctx", None), "command_path", None)
     help_step = f"`{path} --help` shows what it takes." if path else "Add --help to see what it takes."
     if not hasattr(error, "possibilities"):
-        return UsageError("usage", f"{error.format_message().rstrip('.')}.", next_step=help_step)
+        _, example = EXAMPLES.get(str(path).partition(" ")[2], ("", ""))
+        is_missing = hasattr(error, "param_type")  # a value, rather than a good one
+        return UsageError(
+            "usage",
+            f"{error.format_message().rstrip('.').replace(': Value error, ', ': ')}.",
+            next_step=f"Write it like: {example}" if example and is_missing else help_step,
+        )
     option = str(getattr(error, "option_name", ""))
     close = next(iter(error.possibilities or ()), None)
     return UsageError(

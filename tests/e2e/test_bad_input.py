@@ -44,8 +44,9 @@ CASES = {
         ("estimate", "{data}", "--model", "gpt-4o,x y z"), 2, "unknown_model", ("'x y z'", "Name one of")
     ),
     "no model": Bad(("submit", "{data}"), 2, "usage", ("--model",)),
+    "nothing": Bad(("check",), 2, "usage", ("'DATA'", "Write it like: ftjobs check support.jsonl --model")),
     # The key and the service
-    "no key": Bad(SUBMIT, 3, "no_api_key", ("OPENAI_API_KEY", "export"), {"OPENAI_API_KEY": ""}),
+    "no key": Bad(SUBMIT, 3, "no_api_key", ("export OPENAI_API_KEY", "--profile sandbox"), {"OPENAI_API_KEY": ""}),
     "a key with a line break": Bad(
         SUBMIT, 3, "bad_api_key", ("OPENAI_API_KEY",), {"OPENAI_API_KEY": "sk-secret1\n"}, never_says="sk-secret1"
     ),
