@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from ftjobs.app import no_sandbox
 from ftjobs.cli.context import width
+from ftjobs.cli.main import BROKEN_PIPE
 from ftjobs.cli.options import Globals, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError
 from ftjobs.failpoints import VARIABLE
@@ -133,6 +134,8 @@ def _walk(home: Path, given: Globals) -> None:
         show(step.told, title=step.title, command=step.command)
         code, printed = _run(step.command, home, is_quiet=given.json)
         ended.append({"promise": promise, "command": step.command, "exit_code": code, "printed": printed})
+        if code == BROKEN_PIPE:
+            raise BrokenPipeError
         if code != step.exit_code:
             raise _failed(step, code, printed)
     submits = sum(step.command.endswith((_SUBMIT, f"{_SUBMIT} --wait")) for step in STEPS)

@@ -124,6 +124,7 @@ def test_without_the_extra_it_says_which_line_installs_it(
     told = person.run("sandbox", "serve", "--json", **env)
     assert (told.code, told.json["code"], told.json["sandbox"]) == (3, "no_sandbox", True)
     assert told.json["next_step"] in next_step
+    assert person.run("sandbox", **env).err == f"{message}\n{next_step}\n"
     assert person.run("estimate", *named, **env).code == 0
 
 

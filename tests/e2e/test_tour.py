@@ -61,6 +61,16 @@ def test_stopped_in_the_middle_it_leaves_nothing(person: Person, temporary: Path
     assert list(temporary.iterdir()) == []
 
 
+def test_whoever_stops_reading_is_told_nothing(person: Person, temporary: Path) -> None:
+    process = person.start("sandbox", TMPDIR=str(temporary))
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (141, "")
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.mark.parametrize("asked", [[], ["--json"]])
 def test_a_command_that_does_not_do_what_it_should_fails_the_tour(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
