@@ -15,14 +15,14 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 import httpx2
 import openai
 
-from ftjobs.errors import RejectedError, UnavailableError
+from ftjobs.errors import UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.jobs.spec import FIELDS
 from ftjobs.keys import Credential
 from ftjobs.models.shutdowns import parse_shutdown_date
 from ftjobs.provider.lookalikes import look_alike, other_api
-from ftjobs.provider.objects import FilePage, JobPage, RemoteFile, parse_file, parse_file_page, parse_page
+from ftjobs.provider.objects import JobPage, RemoteFile, parse_file, parse_page
 from ftjobs.provider.outcomes import (
     Again,
     Answer,
@@ -58,8 +58,6 @@ CREATE_TIMEOUT_S = 60.0
 _READ_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 _UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 _NEWEST_FILES = 1000
-MOST_FILES = 10_000  # what one page of the list of files holds at most (API reference)
-_NO_SUCH_LIST = {404, 405, 501}
 # What failed before a connection stood: the request cannot have left.
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
@@ -180,36 +178,6 @@ class Api:
             return uploaded
 
         return self._repeat(attempt, doing="the upload")
-
-    def files_named(self, part: str) -> frozenset[str]:
-        """Return the ids of the training files whose names hold `part`, over every page of the list.
-
-        None are known where the service has no list of files.
-        """
-        found, after, seen = set[str](), None, set[str]()
-        while True:
-            page = self._file_page(after)
-            found.update(file_id for file_id, name in page.names if part in name)
-            if page.after is None or page.after in seen:
-                return frozenset(found)
-            seen.add(page.after)
-            after = page.after
-
-    def _file_page(self, after: str | None) -> FilePage:
-        def ask(client: openai.OpenAI) -> Any:
-            has_pages = "cursor" not in self.profile.lacks
-            return client.files.with_raw_response.list(
-                purpose="fine-tune",
-                limit=MOST_FILES if has_pages else openai.omit,
-                after=openai.omit if after is None else after,
-            )
-
-        try:
-            return self.read(ask, parse_file_page, doing="the list of files")
-        except RejectedError as error:
-            if error.details.get("http_status") in _NO_SUCH_LIST:
-                return FilePage((), None)
-            raise
 
     def begin_upload(self, name: str, size: int) -> RemoteUpload:
         """Return a new, pending Upload for a training file of `size` bytes; it holds nothing yet."""

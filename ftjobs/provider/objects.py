@@ -22,14 +22,6 @@ class JobPage:
 
 
 @dataclass(frozen=True, slots=True)
-class FilePage:
-    """The ids and names of one page of files; `after` is the cursor of the next one, None on the last."""
-
-    names: tuple[tuple[str, str], ...]
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """An uploaded file; `status` is the service's word, None where it gives none."""
 
@@ -63,18 +55,6 @@ def parse_page(body: object, after: str | None, *, skips_damaged: bool, is_whole
     if not jobs or any(job.id == after for job in jobs):
         raise ValueError("a page whose cursor does not move")
     return JobPage(tuple(jobs), jobs[-1].id, damaged)
-
-
-def parse_file_page(body: object) -> FilePage:
-    """Return the page of files that a decoded body holds; ValueError where it is none.
-
-    Lists of files need not say whether more follow: then nothing does.
-    """
-    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of files")
-    files = [(each.get("id"), each.get("filename")) for each in body["data"] if isinstance(each, dict)]
-    names = tuple((i, name) for i, name in files if isinstance(i, str) and isinstance(name, str))
-    return FilePage(names, names[-1][0] if names and body.get("has_more") is True else None)
 
 
 def parse_file(body: object) -> RemoteFile:

@@ -11,6 +11,7 @@ from ftjobs.errors import LedgerError, UnavailableError, UncertainError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.provider.api import Api
+from ftjobs.provider.file_names import files_named
 from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.session import Session
 
@@ -84,7 +85,7 @@ def _files_of_content(jobs: Sequence[Job], submission: Submission, session: Sess
         for job in jobs
         if job.training_file and KEY not in job.metadata and not job.failed and _is_of_model(job, submission)
     }
-    return session.api.files_named(mark_of(submission.key)) & untold if untold else frozenset()
+    return files_named(session.api, mark_of(submission.key)) & untold if untold else frozenset()
 
 
 def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:

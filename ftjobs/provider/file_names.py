@@ -1,0 +1,74 @@
+"""The names of uploaded files: on a service that keeps no metadata, the one thing of ours that it tells again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ftjobs.errors import RejectedError, UnavailableError
+from ftjobs.provider.api import Api
+
+_MOST_FILES = 10_000  # what one page of the list of files holds at most (API reference)
+_NO_SUCH_LIST = {404, 405, 501}
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Ids and names; `after` is the cursor of the next page, None on the last."""
+
+    names: tuple[tuple[str, str], ...]
+    after: str | None
+
+
+def files_named(api: Api, part: str) -> frozenset[str]:
+    """Return the ids of the training files whose names hold `part`, over every page of the list.
+
+    None are known where the service has no list of files. UnavailableError where a page cannot be believed.
+    """
+    found, after, seen = set[str](), None, set[str]()
+    while True:
+        page = _page(api, after)
+        found.update(file_id for file_id, name in page.names if part in name)
+        if page.after is None:
+            return frozenset(found)
+        if page.after in seen:
+            raise UnavailableError(
+                "unavailable",
+                f"The API at {api.profile.base_url} lists its files in circles.",
+                next_step="Run the same command again later, it goes on where it stopped.",
+            )
+        seen.add(page.after)
+        after = page.after
+
+
+def _page(api: Api, after: str | None) -> _Page:
+    asked: dict[str, Any] = {"purpose": "fine-tune"}
+    if "cursor" not in api.profile.lacks:
+        asked["limit"] = _MOST_FILES
+    if after is not None:
+        asked["after"] = after
+    try:
+        return api.read(
+            lambda client: client.files.with_raw_response.list(**asked), _parsed, doing="the list of files"
+        )
+    except RejectedError as error:
+        if error.details.get("http_status") in _NO_SUCH_LIST:
+            return _Page((), None)
+        raise
+
+
+def _parsed(body: object) -> _Page:
+    """Return the page that a decoded body holds; ValueError where it is none.
+
+    Lists of files need not say whether more follow: then nothing does.
+    """
+    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
+        raise ValueError("no list of files")
+    ids = [each.get("id") for each in body["data"] if isinstance(each, dict)]
+    named = [(each.get("id"), each.get("filename")) for each in body["data"] if isinstance(each, dict)]
+    names = tuple((i, name) for i, name in named if isinstance(i, str) and isinstance(name, str))
+    if body.get("has_more") is not True:
+        return _Page(names, None)
+    if not ids or not isinstance(ids[-1], str):
+        raise ValueError("a page whose cursor does not move")
+    return _Page(names, ids[-1])
