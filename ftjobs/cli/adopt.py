@@ -18,6 +18,8 @@ from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 from ftjobs.periods import parse_instant
 from ftjobs.reports.numbers import count
 
+_NOBODY = "nobody"
+
 if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.ledger.adopted import Adopted, Rescued
@@ -36,6 +38,10 @@ def adopt(
         str | None,
         typer.Option("--since", metavar="D", help="Jobs created on or after a day, or an ISO time (UTC)."),
     ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option("--for", metavar="S", help="Uncertain submission that made the JOB, or nobody."),
+    ] = None,
     save_results: Annotated[
         str | None,
         typer.Option(
@@ -48,7 +54,8 @@ def adopt(
 
     app, given = open_app(ctx)
     earliest = _scope(jobs or [], everything=everything, since=since)
-    work = _Work(app, given, jobs or [], earliest, Path(save_results) if save_results is not None else None)
+    folder = Path(save_results) if save_results is not None else None
+    work = _Work(app, given, jobs or [], earliest, folder, _owner(owner, jobs or [], app))
     done, rescued = work.done()
     if given.json:
         print_json(adopted_json(done, rescued, sandbox=given.sandbox))
@@ -82,15 +89,32 @@ def _scope(jobs: list[str], *, everything: bool, since: str | None) -> datetime 
         ) from None
 
 
+def _owner(named: str | None, jobs: list[str], app: App) -> str | None:
+    """Return the submission's whole id, or "nobody"; UsageError where it is not clear which job is meant."""
+    if named is None or (named == _NOBODY and jobs):
+        return named
+    if len(jobs) != 1:
+        raise UsageError(
+            "which_jobs",
+            "--for is about one job, or about jobs that are nobody's.",
+            next_step="Write it like: ftjobs adopt ftjob-abc --for 01K9… or: ftjobs adopt ftjob-abc --for nobody",
+        )
+    return app.ledger.find(named).id
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is asked for: these jobs, or all since a time; `folder` is where their trails are to be kept."""
+    """What is asked for: these jobs, or all since a time; `folder` is where their trails are to be kept.
+
+    `owner` is the uncertain submission that is to have the one job, or "nobody" where they are somebody else's.
+    """
 
     app: App
     given: Globals
     jobs: list[str]
     since: datetime | None
     folder: Path | None
+    owner: str | None = None
 
     def done(self) -> tuple[Adopted, Rescued | None]:
         """Adopt the jobs, then keep their trails: the ledger is a matter of seconds, and files may take long."""
@@ -101,11 +125,19 @@ class _Work:
             make_folder(self.folder)
         with self.app.session() as session, ExitStack() as stack:
             seen = stack.enter_context(_counting("adopting", len(self.jobs) or None, self.given))
-            adopter = Adopter(session, self.app.prices, self.app.settings.price_list, on_seen=seen)
+            adopter = Adopter(
+                session,
+                self.app.prices,
+                self.app.settings.price_list,
+                on_seen=seen,
+                leaves=self.owner != _NOBODY,
+            )
             with _telling(adopter.done):
                 told = named(session.api, self.jobs, on_seen=seen) if self.jobs else None
+                if self.owner not in {None, _NOBODY} and told is not None:
+                    attach_named(told[0].jobs[0], str(self.owner), session, adopter.done)
+                    return adopter.done, None
                 adopter.adopt(listed(session.api, since=self.since) if told is None else told)
-                attach_named((job for page in told or [] for job in page.jobs), session, adopter.done)
                 stack.close()
                 # Read again rather than kept in memory; what is new since then has another chance.
                 again = listed(session.api, since=self.since) if told is None else told

@@ -20,26 +20,32 @@ _LINES: Final = {
 }
 
 
+def practice_profile(service: str) -> str:
+    """Return the name of the profile for practice: no table of a service that costs money is called so."""
+    return f"practice-{service}"
+
+
 def practice_settings(service: str, base_url: str) -> str:
-    """Return a settings file whose profile, named like the service, is the one that the sandbox plays.
+    """Return a settings file with the profile of the service that the sandbox plays.
 
     Its account has a name, so that what was submitted is known again when the sandbox has another port.
     """
+    profile = practice_profile(service)
     lines = [
         "# Written by `ftjobs sandbox serve`; it is written anew each time.",
-        f'profile = "{service}"',
-        f"[profiles.{service}]",
+        f'profile = "{profile}"',
+        f"[profiles.{profile}]",
         f'base_url = "{base_url}"',
         'api_key_env = "OPENAI_API_KEY"',
         f'account = "sandbox-{service}"',
-        *_LINES.get(service, ()),
+        *_LINES.get(service, (f'extends = "{service}"',)),
     ]
     for model in _MODELS.get(service, ()):
         lines += [
             "[[price]]",
             f'model = "{model}"',
             f'training_usd_per_1m = "{_USD_PER_1M}"',
-            f'profile = "{service}"',
+            f'profile = "{profile}"',
             'source = "made up for practice"',
         ]
     return "\n".join(lines) + "\n"

@@ -49,7 +49,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise no_sandbox(error) from None
 
-    from ftjobs.cli.practice import practice_settings
+    from ftjobs.cli.practice import practice_profile, practice_settings
     from ftjobs.ledger.store import Ledger
     from ftjobs.workflows.drafts import put
 
@@ -58,11 +58,12 @@ def serve(
     Ledger(ledger, stamp="real")
 
     def announce(base_url: str) -> None:
-        where = {"OPENAI_BASE_URL": base_url}
+        # The profile is named in the environment, since a project's own settings are nearer than any file of ours.
+        where = {"OPENAI_BASE_URL": base_url, "FTJOBS_PROFILE": "generic"}
         if name != "openai":
             settings = root.sandbox_dir / f"served-{name}.toml"
             put(settings, practice_settings(name, base_url).encode(), force=True)
-            where = {"FTJOBS_CONFIG": str(settings)}
+            where = {"FTJOBS_CONFIG": str(settings), "FTJOBS_PROFILE": practice_profile(name)}
         environment = {**where, "OPENAI_API_KEY": SANDBOX_KEY, "FTJOBS_LEDGER_URL": f"sqlite:///{ledger}"}
         if given.json:
             print_json(envelope("sandbox", sandbox=True, personality=name, environment=environment))

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 import httpx2
 import openai
 
-from ftjobs.errors import UnavailableError
+from ftjobs.errors import FtjobsError, UnavailableError
 from ftjobs.failpoints import reach
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.jobs.spec import FIELDS
@@ -269,6 +269,8 @@ class Api:
             answer = self._answer(
                 lambda: client.fine_tuning.jobs.with_raw_response.create(**known, extra_body=own or None)
             )
+        except FtjobsError as error:  # no token came, so nothing left
+            answer = NoReply(sent=False, reason=error.message)
         finally:
             client.close()
         return outcome_of_create(answer, sent=body, now=self._now())
@@ -308,6 +310,10 @@ class Api:
     def _rename_key(self, request: httpx2.Request) -> None:
         """Send the key where services of Azure's kind look for it; the SDK knows one place only."""
         request.headers["api-key"] = request.headers.pop("Authorization").removeprefix("Bearer ")
+
+    def require_key(self) -> None:
+        """Return once there is a key, or a token that is fresh; ConfigError where a command brings none."""
+        self._key.reveal()
 
     def send_once(self, ask: Raw) -> Answer:
         """Return what came of one request, whatever it was: nothing is repeated, nothing raised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from ftjobs.provider.api import Api
 
 _MOST_FILES = 10_000  # what one page of the list of files holds at most (API reference)
 _NO_SUCH_LIST = {404, 405, 501}
+_BAD_LIMIT = {400, 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +22,17 @@ class _Page:
     after: str | None
 
 
-def files_named(api: Api, part: str) -> frozenset[str]:
-    """Return the ids of the training files whose names hold `part`, over every page of the list.
+def file_names(api: Api) -> dict[str, str]:
+    """Return the names of the training files by id, over every page of the list; none where there is no list.
 
-    None are known where the service has no list of files. UnavailableError where a page cannot be believed.
+    UnavailableError where a page cannot be believed.
     """
-    found, after, seen = set[str](), None, set[str]()
+    found, after, seen = dict[str, str](), None, set[str]()
     while True:
         page = _page(api, after)
-        found.update(file_id for file_id, name in page.names if part in name)
+        found.update(page.names)
         if page.after is None:
-            return frozenset(found)
+            return found
         if page.after in seen:
             raise UnavailableError(
                 "unavailable",
@@ -42,9 +44,17 @@ def files_named(api: Api, part: str) -> frozenset[str]:
 
 
 def _page(api: Api, after: str | None) -> _Page:
-    asked: dict[str, Any] = {"purpose": "fine-tune"}
-    if "cursor" not in api.profile.lacks:
-        asked["limit"] = _MOST_FILES
+    """Return a page as large as the API allows; from a service that has another limit, one of its own size."""
+    try:
+        return _asked(api, after, {} if "cursor" in api.profile.lacks else {"limit": _MOST_FILES})
+    except RejectedError as error:
+        if error.details.get("http_status") in _BAD_LIMIT:
+            return _asked(api, after, {})
+        raise
+
+
+def _asked(api: Api, after: str | None, limit: Mapping[str, int]) -> _Page:
+    asked: dict[str, Any] = {"purpose": "fine-tune", **limit}
     if after is not None:
         asked["after"] = after
     try:

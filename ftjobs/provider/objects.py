@@ -23,11 +23,12 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An uploaded file; `status` is the service's word, None where it gives none."""
+    """An uploaded file; `status` is the service's word, `name` the file's, each None where it gives none."""
 
     id: str
     status: str | None
     status_details: str | None
+    name: str | None = None
 
 
 def parse_page(body: object, after: str | None, *, skips_damaged: bool, is_whole: bool = False) -> JobPage:
@@ -68,4 +69,5 @@ def parse_file(body: object) -> RemoteFile:
         file_id,
         one_line(status) if isinstance(status, str) else None,
         one_line(details) if isinstance(details, str) else None,
+        name if isinstance(name := body.get("filename"), str) else None,
     )

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from ftjobs.config import RawTable
 from ftjobs.errors import ConfigError, nearest
-from ftjobs.jobs.job import ENDED_WORDS
 from ftjobs.jobs.spec import FIELDS as JOB_FIELDS
 
 FEATURES: Final = ("metadata", "seed", "suffix", "validation_file", "events", "checkpoints", "cursor")
 """What a service may lack: fields of the create call, lists of a job, and lists that come in pages."""
 NUMBERS: Final = ("batch_size", "learning_rate_multiplier", "learning_rate", "beta")
 """Hyperparameters that a service may take within bounds of its own."""
+_API_WORDS: Final = {"validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,12 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(_text(word) for word in value)
 
 
+def _command(value: object) -> tuple[str, ...]:
+    if not _words(value):
+        raise ValueError
+    return _words(value)
+
+
 def _features(value: object) -> frozenset[str]:
     found = frozenset(_words(value))
     if not found <= set(FEATURES):
@@ -84,8 +90,10 @@ def _ready_words(value: object) -> frozenset[str | None]:
 def _statuses(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
         raise TypeError
-    if any(word in ENDED_WORDS and meaning not in ENDED_WORDS for word, meaning in value.items()):
-        raise ValueError  # a job that has ended would never settle
+    for word, meaning in value.items():
+        # A job that runs must not free its key, nor one that has ended never settle.
+        if meaning not in _API_WORDS or (word in _API_WORDS and meaning != word):
+            raise ValueError
     return {_text(word): _text(meaning) for word, meaning in value.items()}
 
 
@@ -114,13 +122,21 @@ def _extra_body(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict) or value.keys() & (JOB_FIELDS - {"hyperparameters", "method"}):
         raise TypeError
     json.dumps(value, allow_nan=False)  # TOML has dates, and JSON has none
+    if _names(value) & {"n_epochs"}:
+        raise ValueError  # what is estimated and consented to is what must be sent
     return value
+
+
+def _names(value: object) -> set[str]:
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*map(_names, value.values()))
 
 
 def _pattern(value: object) -> str:
     try:
         re.compile(_text(value))
-    except (re.error, RecursionError):
+    except (re.error, OverflowError, RecursionError):
         raise ValueError from None
     return _text(value)
 
@@ -135,7 +151,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "base_url": _TEXT,
     "api_key_env": _TEXT,
     "admin_key_env": _TEXT,
-    "token_command": _Kind(_words, 'a list of words, like ["az", "account", "get-access-token"]'),
+    "token_command": _Kind(_command, 'a list of words, like ["az", "account", "get-access-token"]'),
     "auth": _one_of("bearer", "api-key"),
     "account": _TEXT,
     "organization": _HEADER,
@@ -188,7 +204,7 @@ def parse_table(table: RawTable) -> dict[str, Any]:
 def _parsed(key: str, value: object, origin: str) -> object:
     try:
         return _KINDS[key].parse(value)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         raise ConfigError(
             "bad_setting",
             f"{origin}: {key} must be {_KINDS[key].form}.",

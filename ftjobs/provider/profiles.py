@@ -209,6 +209,14 @@ def _from_table(name: str, table: RawTable) -> Profile:
             next_step="Add base_url to that table.",
             key=f"profiles.{name}.base_url",
         )
+    unused = {"method": "hyperparameters", "top": "method"}[profile.hyperparameters_in]
+    if unused in profile.extra_body:
+        raise ConfigError(
+            "bad_setting",
+            f"{table.origin}: extra_body has {unused}, which this service does not take.",
+            next_step="Write it where hyperparameters_in says that they stand, or change hyperparameters_in.",
+            key="extra_body",
+        )
     # A key is never sent to a host that it was not meant for.
     hosts = parents[parent].key_hosts
     if not own.keys() & {"api_key_env", "token_command"} and hosts is not None and not profile.is_within(hosts):

@@ -59,22 +59,32 @@ def named(
     return [JobPage(tuple(found[at : at + PAGE_LIMIT]), None) for at in range(0, len(found), PAGE_LIMIT)]
 
 
-def attach_named(jobs: Iterable[Job], session: Session, done: Adopted) -> None:
-    """The uncertain submissions that were left these jobs have them: their user names the jobs as theirs.
+def attach_named(job: Job, submission_id: str, session: Session, done: Adopted) -> None:
+    """The uncertain submission has this job: its user says so.
 
-    Where several jobs trained on a submission's file and the service keeps no metadata, nobody else can tell.
+    Where several jobs trained on a submission's file and the service keeps no metadata, or where it does not even
+    tell the file, nobody else can. UsageError where the submission is not uncertain, or the job is another's.
     """
-    for job in jobs:
-        submission_id = done.left.get(job.id)
-        if submission_id is None:
-            continue
-        with submission_lock_if_free(session.ledger.place, submission_id) as is_free:
-            submission = session.ledger.get(submission_id)
-            if is_free and submission.state in {"sending", "uncertain"}:
-                session.ledger.attach(submission_id, job, now=session.now())
-                log.info("job.found", submission_id=submission_id, job_id=job.id)
-                del done.left[job.id]
-                done.attached[job.id] = submission_id
+    if (owner := session.ledger.owner_of(job.id)) is not None:
+        raise _not_attached(job, submission_id, f"job {job.id} is that of submission {owner}")
+    with submission_lock_if_free(session.ledger.place, submission_id) as is_free:
+        submission = session.ledger.get(submission_id)
+        is_uncertain = submission.state in {"sending", "uncertain"}
+        if not (is_free and is_uncertain and submission.account == session.account):
+            raise _not_attached(job, submission_id, "it is not uncertain, of another account, or in use")
+        session.ledger.attach(submission_id, job, now=session.now())
+    log.info("job.found", submission_id=submission_id, job_id=job.id)
+    done.attached[job.id] = submission_id
+
+
+def _not_attached(job: Job, submission_id: str, why: str) -> UsageError:
+    return UsageError(
+        "not_attached",
+        f"Submission {submission_id} cannot be given job {job.id}: {why}.",
+        next_step="Run `ftjobs status` to see what is uncertain.",
+        submission_id=submission_id,
+        job_id=job.id,
+    )
 
 
 @dataclass(slots=True)
@@ -82,7 +92,8 @@ class Adopter:
     """Takes jobs of the session's account in: with the estimate that their metadata holds, and with their bill.
 
     Each page is committed as a whole and `done` tells what that came to, so whoever is interrupted keeps it, and
-    the same again goes on. `on_seen` is told how many jobs were looked at.
+    the same again goes on. `on_seen` is told how many jobs were looked at. Jobs of open submissions are
+    left to them, unless it does not (`leaves`): their user says that they are somebody else's.
     """
 
     session: Session
@@ -90,6 +101,7 @@ class Adopter:
     price_list: str
     on_seen: Callable[[int], None] = lambda _seen: None
     done: Adopted = field(default_factory=Adopted)
+    leaves: bool = True
     _began: datetime = field(init=False)
     _seen: set[str] = field(default_factory=set)
 
@@ -128,7 +140,7 @@ class Adopter:
             if (account := known.accounts.get(job.id)) is not None:
                 (self.done.known if account == self.session.account else self.done.elsewhere).append(job.id)
             elif owner := next(
-                (each for each in known.open if is_own(job, each, shares_files=shares_files)), None
+                (each for each in known.open if self.leaves and is_own(job, each, shares_files=shares_files)), None
             ):
                 self.done.left[job.id] = owner.id
             else:

@@ -101,6 +101,7 @@ def _send(
 ) -> Outcome:
     """Commit to sending, send once, and record what came of it before any signal is heard."""
     ledger = session.ledger
+    session.api.require_key()  # a token that is gone must not leave a submission that may have been sent
     came_from: State = "recorded" if submission.state == "recorded" else "uncertain"
     with undisturbed(on_signal):
         ledger.begin_sending(submission.id, came_from, now=session.now())

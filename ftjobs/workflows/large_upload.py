@@ -31,17 +31,19 @@ _NO_SUCH_UPLOAD = frozenset({None, 400, 404, 410})
 
 
 def upload_in_parts(
-    source: Source, session: Session, *, name: str, on_progress: Callable[[int], None]
+    source: Source, session: Session, *, name: str, is_own: bool, on_progress: Callable[[int], None]
 ) -> RemoteFile:
     """Return the remote file with these bytes, after going on with an earlier Upload where one is under way.
 
     The caller holds the upload's lock. `name` is what the file is called, without its suffix; `on_progress` gets
-    the bytes that the service has, from where an earlier process stopped. DatasetError where the file is not the
-    one surveyed (then nothing is completed); RejectedError where the service refuses, or the hour is over.
+    the bytes that the service has, from where an earlier process stopped. Where the file `is_own`, the
+    submission's alone, only an Upload that was begun under this name is gone on with. DatasetError where the file
+    is not the one surveyed (then nothing is completed); RejectedError where the service refuses, or the hour is
+    over.
     """
     ledger = session.ledger
     under_way = ledger.upload_under_way(session.account, source.sha256)
-    if under_way is not None:
+    if under_way is not None and (under_way.name.startswith(name) or not is_own):
         try:
             if under_way.sent_bytes < source.bytes:  # else it may be completed already
                 _refuse_expired(under_way, source, session)

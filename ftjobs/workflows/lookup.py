@@ -10,16 +10,21 @@ from datetime import datetime, timedelta
 from ftjobs.errors import LedgerError, UnavailableError, UncertainError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
+from ftjobs.logs import get_logger
+from ftjobs.models.catalog import load_catalog
 from ftjobs.provider.api import Api
-from ftjobs.provider.file_names import files_named
+from ftjobs.provider.file_names import file_names
 from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.session import Session
+
+log = get_logger(__name__)
 
 # Metadata that every job of ours carries; the module that reads it back is `adoption`.
 MARK = {"ftjobs": "1"}
 SUBMISSION, KEY, ESTIMATE = "ftjobs_submission", "ftjobs_key", "ftjobs_estimate"
 CONTENT_KEY = re.compile(r"[0-9a-f]{64}")
 _CLOCKS_DIFFER = timedelta(hours=1)
+_MOST_ASKED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,14 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
         for job in jobs.values()
         if is_own(job, submission, shares_files=shares_files) and owner_of(job.id) in {None, submission.id}
     ]
-    own = only_own(claimed, submission, shares_files=shares_files)
+    own = _only_own(claimed, submission, session)
     others = [job for job in jobs.values() if job not in own]
     for job in others:
         _refuse_taken(job, submission, session)
     # Where the key travels in no metadata, it does in the name of the file: asked for where that may decide.
-    named = _files_of_content(others, submission, session) if not own and not shares_files else frozenset()
+    asks = not own and not shares_files
+    alike = [job for job in others if _trains_alike(job, submission)] if asks else []
+    named = _files_of_content(alike, session, submission.key)
     hits = [
         job
         for job in others
@@ -78,14 +85,41 @@ def _refuse_taken(job: Job, submission: Submission, session: Session) -> None:
         )
 
 
-def _files_of_content(jobs: Sequence[Job], submission: Submission, session: Session) -> frozenset[str]:
-    """Return the files among these jobs' whose names tell the submission's key."""
-    untold = {
-        job.training_file
-        for job in jobs
-        if job.training_file and KEY not in job.metadata and not job.failed and _is_of_model(job, submission)
-    }
-    return files_named(session.api, mark_of(submission.key)) & untold if untold else frozenset()
+def _files_of_content(jobs: Sequence[Job], session: Session, key: str) -> frozenset[str]:
+    """Return the files among these jobs' whose names tell the key.
+
+    A list of files may be cut short or leave out what is old, so the newest that it does not show are asked for by
+    their ids; what cannot be seen at all is told, since it might be of this content.
+    """
+    silent = [job for job in jobs if not job.metadata.keys() & {KEY, SUBMISSION}]
+    untold = [job for job in silent if job.training_file and not job.failed]
+    if not untold:
+        return frozenset()
+    newest = sorted(untold, key=lambda job: job.created_at, reverse=True)
+    wanted = list(dict.fromkeys(job.training_file for job in newest if job.training_file))
+    listed, mark = file_names(session.api), mark_of(key)
+    unseen = [file_id for file_id in wanted if file_id not in listed]
+    for file_id in unseen[:_MOST_ASKED]:
+        remote = session.api.retrieve_file(file_id)
+        if remote is None or remote.name is None:
+            log.info("file.unseen", file_id=file_id, reason="whether its job is of this content is not known")
+        else:
+            listed[file_id] = remote.name
+    return frozenset(file_id for file_id in wanted if mark in listed.get(file_id, ""))
+
+
+def _trains_alike(job: Job, submission: Submission) -> bool:
+    """Return whether nothing that the job tells contradicts what the submission asks: somebody may retry our file.
+
+    A model contradicts only where the catalog knows both: services spell names in ways of their own.
+    """
+    spec, catalog = submission.spec, load_catalog()
+    if spec is None:
+        return True
+    told, asked = catalog.find(job.model or ""), catalog.find(spec.base_model)
+    return (told is None or asked is None or told == asked) and (
+        spec.n_epochs == "auto" or job.n_epochs in (None, spec.n_epochs)
+    )
 
 
 def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
@@ -103,30 +137,42 @@ def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
     )
 
 
-def only_own(found: Sequence[Job], submission: Submission, *, shares_files: bool) -> list[Job]:
+def _only_own(found: Sequence[Job], submission: Submission, session: Session) -> list[Job]:
     """Return the jobs of those that `is_own` names which are certainly the submission's.
 
     Where nothing but the file tells, somebody else may have trained on it too: then model, seed and time of
-    creation decide between several. UncertainError where they do not, or where the only one is of another model.
+    creation decide between several. UncertainError where they do not, where the only one is of another model, or
+    where the service answered the upload with a file of another name, which others may have.
     Jobs of one file and of our very seed are all the submission's: a request that something repeated.
     """
-    proven = [job for job in found if SUBMISSION in job.metadata or shares_files or job.seed == submission.seed]
+    proven = [
+        job
+        for job in found
+        if SUBMISSION in job.metadata or session.trusts_metadata or job.seed == submission.seed
+    ]
     told_by_file = [job for job in found if job not in proven]
     if proven or not told_by_file:
         return proven
     fitting = [job for job in told_by_file if _fits(job, submission)]
-    if len(fitting) == 1:
+    if not fitting and len(told_by_file) == 1 and _is_of_model(told_by_file[0], submission):
+        fitting = told_by_file  # some services choose the seed, and clocks differ
+    if len(fitting) == 1 and _has_own_file(submission, session):
         return fitting
-    if len(told_by_file) == 1 and _is_of_model(told_by_file[0], submission):
-        return told_by_file  # some services choose the seed, and clocks differ
     ids = ", ".join(job.id for job in told_by_file)
     raise UncertainError(
         "several_jobs",
         f"Nobody can tell which job submission {submission.id} created: {ids} trained on its file.",
-        next_step="Find out which one is yours, then take it in with `ftjobs adopt JOB`.",
+        next_step=f"Find out which one is yours: `ftjobs adopt JOB --for {submission.id}` gives it the job; "
+        "`ftjobs adopt JOB… --for nobody` says that these are not.",
         submission_id=submission.id,
         job_ids=[job.id for job in told_by_file],
     )
+
+
+def _has_own_file(submission: Submission, session: Session) -> bool:
+    """Return whether the submission's training file bears its mark, as far as the service tells names."""
+    remote = session.api.retrieve_file(submission.training_file_id or "")
+    return remote is None or remote.name is None or mark_of(submission.key) in remote.name
 
 
 def _fits(job: Job, submission: Submission) -> bool:

@@ -69,9 +69,12 @@ class _Asked:
         return None
 
     def comes_at_once(self, page: Mapping[str, Any]) -> bool:
-        """Return whether lists ignore how many were asked for, or do not say whether more follow."""
-        at_once = len(page["data"]) > 1 or not isinstance(page.get("has_more"), bool)
-        self.seen.append(f"Lists come {'at once' if at_once else 'in pages'}.")
+        """Return whether lists ignore how many were asked for; a single job cannot tell."""
+        at_once, tells_more = len(page["data"]) > 1, isinstance(page.get("has_more"), bool)
+        if at_once or tells_more:
+            self.seen.append(f"Lists come {'at once' if at_once else 'in pages'}.")
+        else:
+            self.seen.append("Whether lists come in pages is not known: they do not say whether more follow.")
         return at_once
 
     def features_of(self, job: Mapping[str, Any]) -> set[str]:
@@ -148,5 +151,4 @@ def _lines_of(job: Mapping[str, Any]) -> list[str]:
 
 
 def _table(profile: Profile, lines: Sequence[str]) -> str:
-    address = [f'base_url = "{profile.base_url}"', f'api_key_env = "{profile.api_key_env}"']
-    return "\n".join([f"[profiles.{profile.name}]", *address, *lines])
+    return "\n".join([f"# in [profiles.{profile.name}]", *lines])

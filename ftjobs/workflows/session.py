@@ -29,5 +29,10 @@ class Session:
 
     @property
     def trusts_metadata(self) -> bool:
-        """True where the account is known to keep job metadata: by its profile, or by a job that echoed ours."""
+        """True where the account is known to keep job metadata: by its profile, or by a job that echoed ours.
+
+        Never where none is sent, whatever was echoed before the profile said so.
+        """
+        if "metadata" in self.api.profile.lacks:
+            return False
         return self.api.profile.keeps_metadata or self.ledger.metadata_kept(self.account)

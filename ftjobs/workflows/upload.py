@@ -111,10 +111,11 @@ def _send(
         reach("upload.sending")
         on_sent(sent, source.bytes)
 
-    told = source.sha256[:16] if key is None else f"{source.sha256[:16]}-{mark_of(key)}"
-    name = f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{told}"
+    name = f"{_UNSAFE.sub('_', Path(source.name or source.path).stem)[:80]}-{source.sha256[:16]}"
+    if key is not None:
+        name = f"{mark_of(key)}-{name}"  # first, so that it outlives a service that shortens names
     if in_parts:
-        return upload_in_parts(source, session, name=name, on_progress=on_progress)
+        return upload_in_parts(source, session, name=name, is_own=key is not None, on_progress=on_progress)
     return session.api.upload(source.path, name=f"{name}.jsonl", sha256=source.sha256, on_progress=on_progress)
 
 

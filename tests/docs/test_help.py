@@ -54,7 +54,7 @@ TAKES: dict[str, tuple[set[str], set[str]]] = {
     "show": ({"JOB"}, {"--events"}),
     "cancel": ({"JOB"}, {"-y", "--yes"}),
     "results": ({"JOB"}, {"-o", "--output", "--force"}),
-    "adopt": ({"JOB"}, {"--all", "--since", "--save-results"}),
+    "adopt": ({"JOB"}, {"--all", "--since", "--for", "--save-results"}),
     "ledger": ({"PERIOD"}, {"--month", "--by", "--as-of", "--csv"}),
     "ledger backup": ({"FILE"}, set()),
     "adjust": ({"JOB"}, {"--add", "--total", "--hosting", "--on", "--reason"}),

@@ -150,7 +150,8 @@ def test_the_lines_of_serve_work_in_another_shell(person: Person, training_file:
     try:
         lines = exported(serving)
         assert [line.partition("=")[0] for line in lines] == [
-            f"export {name}" for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "FTJOBS_LEDGER_URL")
+            f"export {name}"
+            for name in ("OPENAI_BASE_URL", "FTJOBS_PROFILE", "OPENAI_API_KEY", "FTJOBS_LEDGER_URL")
         ]
         submit = person.command("submit", str(training_file), "--model", "gpt-4o-mini", "--wait")
         shell = subprocess.run(
@@ -182,7 +183,7 @@ def test_the_lines_of_serve_work_in_another_shell(person: Person, training_file:
 def test_served_as_another_service_it_has_a_settings_file_with_its_profile(person: Person) -> None:
     serving = person.start("sandbox", "serve", "--port", "0", "--as", "azure")
     settings = exported(serving)[0].partition("=")[2].strip()
-    profile = tomllib.loads(Path(settings).read_text())["profiles"]["azure"]
+    profile = tomllib.loads(Path(settings).read_text())["profiles"]["practice-azure"]
     code, out, err = interrupted(serving)
     assert (code, out) == (0, "")
     assert profile["base_url"].endswith("/openai/v1")
@@ -197,7 +198,7 @@ def test_serve_with_json_prints_one_object_for_programs(person: Person) -> None:
     told: dict[str, Any] = json.loads(serving.stdout.readline())
     assert interrupted(serving) == (0, "", "")
     assert (told["schema"], told["sandbox"]) == ("ftjobs.sandbox/1", True)
-    assert set(told["environment"]) == {"OPENAI_BASE_URL", "OPENAI_API_KEY", "FTJOBS_LEDGER_URL"}
+    assert set(told["environment"]) == {"OPENAI_BASE_URL", "FTJOBS_PROFILE", "OPENAI_API_KEY", "FTJOBS_LEDGER_URL"}
     assert told["environment"]["OPENAI_BASE_URL"].startswith("http://127.0.0.1:")
 
 

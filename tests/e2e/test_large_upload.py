@@ -237,6 +237,23 @@ def test_a_file_with_other_content_after_the_kill_is_another_submission(
     assert [row["state"] for row in book.submissions()] == ["recorded", "created"]
 
 
+def test_another_submission_of_the_bytes_does_not_go_on_with_an_upload_that_bears_the_firsts_name(
+    service: Service, shell: Shell
+) -> None:
+    """This host does not keep metadata, so the name of its file is what tells each submission's content."""
+    service.settings(keep_metadata=False)
+    service.faults({"on": ANY_PART, "do": "delay", "seconds": 60, "skip": 2})
+    dying = shell.start_submit("--again", "first")
+    until(lambda: sent(service, "parts") == 3)
+    shell.kill(dying)
+    service.faults()
+    for name in ("second", "first"):
+        done = shell.submit("--again", name)
+        assert done.code == 0, done.out + done.err
+    names = [each["filename"][:39] for each in service.call("GET", "/v1/files")["data"]]
+    assert len({*names}) == len(names) == 2
+
+
 # Two at once
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjobs.cli.practice import practice_settings
+from ftjobs.cli.practice import practice_profile, practice_settings
 from ftjobs.sandbox.personalities import PERSONALITIES
 from ftjobs.sandbox.serving import serve_in_background
 from tests.conftest import CREATE, Person, Service
@@ -38,6 +38,7 @@ def shell(played: str, service: Service, person: Person, training_file: Path, fo
         (person.home / "service.toml").write_text(practice_settings(played, base_url))
         environ = {name: value for name, value in person.environ.items() if name != "OPENAI_BASE_URL"}
         environ["FTJOBS_CONFIG"] = str(person.home / "service.toml")
+        environ["FTJOBS_PROFILE"] = practice_profile(played)
         shell = Shell(replace(person, environ=environ), training_file, forks)
         yield shell
         for process in shell.started:
@@ -119,6 +120,53 @@ def test_another_content_is_another_job_with_a_file_of_its_own(
     assert creates(service) == len(arrivals(service, UPLOAD)) == len(book.job_ids()) == 2
 
 
+@pytest.mark.parametrize("played", ["azure"], indirect=True)
+def test_a_project_with_the_services_own_table_is_not_what_practice_pays_at(
+    played: str, service: Service, shell: Shell
+) -> None:
+    real = (
+        '[profiles.azure]\nbase_url = "https://res.openai.azure.com/openai/v1/"\napi_key_env = "OPENAI_API_KEY"\n'
+    )
+    (shell.person.home / "ftjobs.toml").write_text(f'profile = "azure"\n{real}')
+    done = shell.submit(*submit(played))
+    assert done.code == 0, done.out + done.err
+    assert creates(service) == 1
+
+
+@pytest.mark.parametrize("played", ["bare"], indirect=True)
+def test_a_user_may_say_that_none_of_the_jobs_is_theirs(service: Service, shell: Shell, book: Book) -> None:
+    service.faults({"on": CREATE, "do": "drop", "when": "before"})
+    assert shell.submit().code == 9
+    (submission,) = book.submissions()
+    asked = {"model": "gpt-4o-mini", "training_file": submission["training_file_id"]}
+    for _ in range(2):  # somebody trains on our file
+        service.call("POST", "/v1/fine_tuning/jobs", asked)
+    held = shell.resend(submission["id"])
+    assert (held.code, held.json["code"]) == (9, "several_jobs")
+    theirs = held.json["details"]["job_ids"]
+    others = shell.run("adopt", *theirs, "--for", "nobody", "--json")
+    assert (others.code, others.json["adopted"]) == (0, 2), others.out + others.err
+    made = shell.resend(submission["id"])
+    assert made.code == 0, made.out + made.err
+    assert made.json["job_id"] not in theirs
+    assert len(service.jobs()) == 3
+
+
+@pytest.mark.parametrize("played", ["bare"], indirect=True)
+def test_a_job_is_given_to_its_submission_by_name(service: Service, shell: Shell, book: Book) -> None:
+    service.settings(list_lag_s=600)
+    service.faults({"on": CREATE, "do": "drop", "when": "after"})
+    assert shell.submit().code == 9
+    service.settings(list_lag_s=0)
+    (submission,), (job,) = book.submissions(), [each["id"] for each in service.jobs()]
+    service.settings(list_lag_s=600)
+    given = shell.run("adopt", job, "--for", submission["id"], "--json")
+    assert (given.code, given.json["attached"]) == (0, {job: submission["id"]}), given.out + given.err
+    assert book.job_ids() == [job]
+    again = shell.run("adopt", job, "--for", submission["id"], "--json")
+    assert (again.code, again.json["code"]) == (2, "not_attached")
+
+
 @pytest.mark.parametrize("played", ["bare"], indirect=True)
 @pytest.mark.parametrize(
     ("option", "value"), [("--seed", "7"), ("--suffix", "mine"), ("--learning-rate", "0.1"), ("--validation", "")]
@@ -147,7 +195,8 @@ def test_another_api_is_refused_by_name_before_anything_is_sent(
 
 @pytest.mark.parametrize("played", ["bare", "nebius"], indirect=True)
 def test_doctor_prints_a_profile_that_fits(played: str, shell: Shell) -> None:
-    assert shell.submit(*submit(played)).code == 0
+    for name in ("first", "second"):  # one job alone does not tell whether there are pages
+        assert shell.submit(*submit(played, "--again", name)).code == 0
     told = shell.run("doctor", "--json").json
     lacks = {"bare": ["checkpoints", "events", "metadata", "seed"], "nebius": ["cursor", "metadata"]}[played]
     assert f"lacks = {str(lacks).replace(chr(39), chr(34))}" in told["profile_toml"]

@@ -63,7 +63,13 @@ def desk(desk: Desk, service: Service) -> Desk:
     settings = desk.person.home / "bare.toml"
     settings.write_text(practice_settings("bare", service.base_url))
     environ = {name: value for name, value in desk.person.environ.items() if name != "OPENAI_BASE_URL"}
-    return replace(desk, person=replace(desk.person, environ={**environ, **_FAST, "FTJOBS_CONFIG": str(settings)}))
+    return replace(
+        desk,
+        person=replace(
+            desk.person,
+            environ={**environ, **_FAST, "FTJOBS_CONFIG": str(settings), "FTJOBS_PROFILE": "practice-bare"},
+        ),
+    )
 
 
 def bare_cells() -> Iterator[Any]:

@@ -108,7 +108,8 @@ class _Person:
         self.home, self._service = home, service
         home.mkdir()
         (home / "ftjobs.toml").write_text(
-            f'profile = "litellm"\n[profiles.litellm]\nbase_url = "{route}"\n', encoding="utf-8"
+            f'profile = "litellm"\n[profiles.litellm]\nbase_url = "{route}"\napi_key_env = "LITELLM_API_KEY"\n',
+            encoding="utf-8",
         )
         self.call("PUT", "/sandbox/settings", {"reset": True, "job_seconds": 2, "file_seconds": 0.2})
 

@@ -242,7 +242,14 @@ def test_a_service_with_one_host_needs_nothing_and_the_environment_does_not_move
     assert (nebius.api_key_env, nebius.organization) == ("NEBIUS_API_KEY", None)
 
 
-@pytest.mark.parametrize("parent", ["openai", "azure", "nebius", "generic"])
+def test_extra_fields_stand_where_the_service_takes_them() -> None:
+    table: dict[str, object] = {**AZURE, "extra_body": {"hyperparameters": {"lora": True}}}
+    refused(lambda: choose_profile(settings(tables={"m": table}), "m"), ConfigError, "bad_setting")
+    flat = choose_profile(settings(tables={"m": {**table, "hyperparameters_in": "top"}}), "m")
+    assert flat.extra_body == {"hyperparameters": {"lora": True}}
+
+
+@pytest.mark.parametrize("parent", ["openai", "azure", "nebius", "litellm", "generic"])
 def test_a_key_is_not_inherited_for_a_host_that_it_is_not_of(parent: str) -> None:
     table: dict[str, object] = {"extends": parent, "base_url": "https://azure.com.evil.example/v1"}
     refused(lambda: choose_profile(settings("m", tables={"m": table})), ConfigError, "no_api_key_env")
@@ -285,7 +292,12 @@ def test_a_file_that_may_come_with_a_project_names_no_command(tmp_path: Path) ->
         ("hyperparameters_in", "top", "bottom"),
         ("hyperparameters", {"learning_rate": [0, 1]}, {"learning_rate": [1, 0]}),
         ("hyperparameters", {"beta": [0, 2.5]}, {"n_epochs": [1, 3]}),
-        ("extra_body", {"trainingType": "Standard", "hyperparameters": {"lora": True}}, {"model": "x"}),
+        ("extra_body", {"trainingType": "Standard", "method": {"supervised": {"lora": True}}}, {"model": "x"}),
+        ("extra_body", {"deep": {"er": 1}}, {"method": {"supervised": {"hyperparameters": {"n_epochs": 50}}}}),
+        ("statuses", {"notRunning": "queued"}, {"running": "failed"}),
+        ("statuses", {"done": "succeeded"}, {"done": "success"}),
+        ("token_command", ["az"], []),
+        ("suffix_pattern", "a", "a{99999999999999999999}"),
         ("suffix_pattern", "[^.]+", "["),
         ("byte_order_mark", True, 1),
         ("billing", "manual", "monthly"),

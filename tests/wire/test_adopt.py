@@ -19,6 +19,7 @@ from ftjobs.errors import UnavailableError, UsageError
 from ftjobs.jobs.job import parse_job
 from ftjobs.jobs.quote import Quote
 from ftjobs.jobs.submission import Submission, new_id
+from ftjobs.ledger.adopted import Adopted
 from ftjobs.ledger.entries import Trail
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
@@ -26,10 +27,11 @@ from ftjobs.pricing.prices import load_prices
 from ftjobs.provider.retrying import RetryPolicy
 from ftjobs.workflows.adopt import Adopter, attach_named, listed, named
 from ftjobs.workflows.adoption import metadata_of, strangers_key
-from ftjobs.workflows.lookup import CONTENT_KEY
+from ftjobs.workflows.lookup import CONTENT_KEY, Found, look_up
 from ftjobs.workflows.session import Session
 from tests.wire.conftest import (
     FILE,
+    FILES,
     JOBS,
     KEY,
     MINI,
@@ -347,8 +349,8 @@ def test_a_job_of_an_open_submission_is_left_to_it(
 
 
 @pytest.mark.parametrize(("state", "has_it"), [("recorded", False), ("sending", True), ("uncertain", True)])
-def test_a_job_that_its_user_names_goes_to_the_submission_that_cannot_tell(
-    session: Sessions, httpx2_mock: respx.MockRouter, state: str, has_it: bool
+def test_a_job_that_its_user_gives_to_an_uncertain_submission_is_its_own(
+    session: Sessions, state: str, has_it: bool
 ) -> None:
     opened = session(keeps_metadata=False)
     opened.ledger.record(a_submission())
@@ -356,14 +358,29 @@ def test_a_job_that_its_user_names_goes_to_the_submission_that_cannot_tell(
         opened.ledger.begin_sending(ULID, "recorded", now=NOW)
     if state == "uncertain":
         opened.ledger.mark(ULID, "uncertain", now=NOW, error="several jobs trained on its file")
-    httpx2_mock.get(f"{JOBS}/ftjob-2").respond(json=ended("ftjob-2", training_file=FILE, seed=None))
-    told = named(opened.api, ["ftjob-2"])
-    adopting = adopter(opened)
-    adopting.adopt(told)
-    attach_named((job for page in told for job in page.jobs), opened, adopting.done)
+    job, done = parse_job(ended("ftjob-2", training_file=None, seed=None)), Adopted()
+    if has_it:
+        attach_named(job, ULID, opened, done)
+    else:
+        with pytest.raises(UsageError, match="not uncertain"):
+            attach_named(job, ULID, opened, done)
     assert opened.ledger.owner_of("ftjob-2") == (ULID if has_it else None)
-    assert adopting.done.attached == ({"ftjob-2": ULID} if has_it else {})
-    assert bool(adopting.done.left) is not has_it
+    assert done.attached == ({"ftjob-2": ULID} if has_it else {})
+
+
+def test_jobs_that_are_nobodys_are_strangers_and_leave_the_submission_free(
+    session: Sessions, httpx2_mock: respx.MockRouter
+) -> None:
+    opened = session(keeps_metadata=False)
+    opened.ledger.record(a_submission())
+    opened.ledger.begin_sending(ULID, "recorded", now=NOW)
+    theirs = page_of(*(ended(f"ftjob-{number}", training_file=FILE, seed=None) for number in (1, 2)))
+    httpx2_mock.get(JOBS).respond(json=theirs)
+    httpx2_mock.get(FILES).respond(json={"object": "list", "data": [{"id": FILE, "filename": "theirs.jsonl"}]})
+    adopting = Adopter(opened, load_prices(()), "openai", leaves=False)
+    adopting.adopt(listed(opened.api))
+    assert (sorted(adopting.done.new), adopting.done.left) == (["ftjob-1", "ftjob-2"], {})
+    assert look_up(a_submission(), opened) == Found((), ())
 
 
 @pytest.mark.parametrize(("seed", "trusted", "is_left"), [(None, True, True), (5, True, False), (5, False, True)])

@@ -277,6 +277,7 @@ def test_without_metadata_the_file_tells(
 ) -> None:
     serve(httpx2_mock, page_of(stranger("ftjob-2"), more=True), page_of(job_object("ftjob-1", **fields)))
     httpx2_mock.get(FILES).respond(json={"object": "list", "data": []})
+    tell_files(httpx2_mock, {FILE: f"{mark_of(KEY)}-d.jsonl"})
     found = look_up(a_submission(), session(account(keeps_metadata=False)))
     assert ids(found) == (["ftjob-1"] if is_own else [], [])
     assert asked_for(httpx2_mock)[:2] == [UNFILTERED, {**UNFILTERED, "after": "ftjob-2"}]
@@ -284,6 +285,16 @@ def test_without_metadata_the_file_tells(
 
 def a_file(file_id: str, name: str) -> dict[str, str]:
     return {"id": file_id, "object": "file", "filename": name}
+
+
+def tell_files(mock: respx.MockRouter, names: dict[str, str]) -> None:
+    """Let the service tell these files by their ids, and no other."""
+
+    def told(request: httpx.Request, file_id: str) -> httpx.Response:
+        known = names.get(file_id)
+        return httpx.Response(404) if known is None else httpx.Response(200, json=a_file(file_id, known))
+
+    mock.get(url__regex=rf"{FILES}/(?P<file_id>[^/?]+)$").mock(side_effect=told)
 
 
 @pytest.mark.httpx2(assert_all_called=False)
@@ -297,6 +308,9 @@ def a_file(file_id: str, name: str) -> dict[str, str]:
         ({"model": "gpt-4o-2024-08-06"}, False),
         ({"training_file": "file-unnamed"}, False),
         ({"metadata": {"ftjobs_key": "c" * 64}}, False),
+        ({"model": "openai/gpt-4o-mini"}, True),  # in a spelling of the service's own
+        ({"hyperparameters": {"n_epochs": 3}}, True),
+        ({"hyperparameters": {"n_epochs": 10}}, False),  # somebody's retry of our file
     ],
 )
 def test_without_metadata_the_name_of_the_file_tells_another_machines_content(
@@ -312,16 +326,46 @@ def test_without_metadata_the_name_of_the_file_tells_another_machines_content(
         {"object": "list", "data": [a_file("file-2", f"d-abc-{mark_of(KEY)}.jsonl")], "has_more": False},
     ]
     httpx2_mock.get(FILES).mock(side_effect=[httpx.Response(200, json=page) for page in pages])
+    tell_files(httpx2_mock, {})
     found = look_up(a_submission(), session(account(keeps_metadata=False)))
     assert ids(found) == ([], ["ftjob-1"] if is_same else [])
 
 
+@pytest.mark.parametrize("name", [f"{mark_of(KEY)}-d.jsonl", "d.jsonl", None])
+def test_a_file_that_the_list_does_not_show_is_asked_for_by_its_id(
+    account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter, name: str | None
+) -> None:
+    """A list may be cut short without a word, or leave out what is old."""
+    serve(httpx2_mock, page_of(job_object("ftjob-1", training_file="file-old")))
+    httpx2_mock.get(FILES).respond(json={"object": "list", "data": [a_file("file-new", "other.jsonl")]})
+    tell_files(httpx2_mock, {} if name is None else {"file-old": name})
+    found = look_up(a_submission(), session(account(keeps_metadata=False)))
+    assert ids(found) == ([], ["ftjob-1"] if name and mark_of(KEY) in name else [])
+
+
+def test_a_list_of_files_with_another_limit_is_asked_for_as_it_is(
+    account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter
+) -> None:
+    serve(httpx2_mock, page_of(job_object("ftjob-1", training_file="file-2")))
+
+    def listed(request: httpx.Request) -> httpx.Response:
+        if "limit" in str(request.url):
+            return httpx.Response(422, json={"detail": [{"loc": ["query", "limit"], "msg": "at most 100"}]})
+        return httpx.Response(200, json={"object": "list", "data": [a_file("file-2", f"{mark_of(KEY)}-d.jsonl")]})
+
+    httpx2_mock.get(FILES).mock(side_effect=listed)
+    found = look_up(a_submission(), session(account(keeps_metadata=False)))
+    assert ids(found) == ([], ["ftjob-1"])
+
+
+@pytest.mark.httpx2(assert_all_called=False)
 @pytest.mark.parametrize(("status", "is_fine"), [(404, True), (405, True), (403, False), (500, False)])
 def test_only_a_service_without_a_list_of_files_may_leave_them_untold(
     account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter, status: int, is_fine: bool
 ) -> None:
     httpx2_mock.get(JOBS).respond(json=page_of(stranger("ftjob-1")))
     httpx2_mock.get(FILES).respond(status)
+    tell_files(httpx2_mock, {})
     opened = session(account(keeps_metadata=False, policy=RetryPolicy(attempts=1)))
     if is_fine:
         assert look_up(a_submission(), opened) == Found((), ())
@@ -330,6 +374,8 @@ def test_only_a_service_without_a_list_of_files_may_leave_them_untold(
             look_up(a_submission(), opened)
 
 
+@pytest.mark.httpx2(assert_all_called=False)
+@pytest.mark.parametrize("is_marked", [True, False])
 @pytest.mark.parametrize(
     ("jobs", "own"),
     [
@@ -343,15 +389,20 @@ def test_only_a_service_without_a_list_of_files_may_leave_them_untold(
         ([{"seed": None, "model": "gpt-4o-2024-08-06"}, {"training_file": "file-of-another"}], None),
     ],
 )
-def test_without_metadata_several_jobs_of_one_file_are_told_apart_or_held(
+def test_without_metadata_several_jobs_of_one_file_are_told_apart_or_held(  # noqa: PLR0917
     account: Accounts,
     session: Sessions,
     httpx2_mock: respx.MockRouter,
     jobs: list[dict[str, object]],
+    is_marked: bool,
     own: list[str] | None,
 ) -> None:
     serve(httpx2_mock, page_of(*(job_object(f"ftjob-{number}", **job) for number, job in enumerate(jobs, 1))))
+    tell_files(httpx2_mock, {FILE: f"{mark_of(KEY)}-d.jsonl" if is_marked else "of-another.jsonl"})
     opened = session(account(keeps_metadata=False))
+    is_proven = jobs[0].get("seed") == SEED
+    # A file of another name may be somebody else's too: then only our seed tells.
+    own = own if is_marked or is_proven else None
     if own is None:
         with pytest.raises(UncertainError) as caught:
             look_up(a_submission(), opened)

@@ -13,13 +13,29 @@ import httpx
 import pytest
 import respx
 
+from ftjobs.ambient import Ambient
 from ftjobs.errors import ConfigError, RejectedError, UnavailableError
+from ftjobs.jobs.job import parse_job
 from ftjobs.keys import Token
+from ftjobs.ledger.store import Ledger
 from ftjobs.provider.following import events
-from ftjobs.provider.outcomes import Created, Rejected
+from ftjobs.provider.outcomes import Created, NotNow, Rejected
 from ftjobs.provider.retrying import RetryPolicy
+from ftjobs.workflows.adoption import metadata_of
 from ftjobs.workflows.probe import probe
-from tests.wire.conftest import FILES, JOBS, MINI, Account, Accounts, digest_of, job_object, page_of
+from ftjobs.workflows.session import Session
+from tests.wire.conftest import (
+    FILES,
+    JOBS,
+    MINI,
+    NOW,
+    Account,
+    Accounts,
+    a_submission,
+    digest_of,
+    job_object,
+    page_of,
+)
 
 BODY = {"model": MINI, "training_file": "file-1"}
 NEVER_AGAIN = RetryPolicy(attempts=1)
@@ -112,6 +128,32 @@ def test_a_redirect_is_not_followed_and_said(
     with pytest.raises(UnavailableError, match="a redirect, which is not followed"):
         account(policy=NEVER_AGAIN).api.list_jobs()
     assert {call.request.url.host for call in httpx2_mock.calls} == {"api.test"}
+
+
+def test_a_token_that_is_gone_leaves_nothing_that_may_have_been_sent(account: Accounts) -> None:
+    asked = account().api
+    asked._key = Token(["/nowhere/az"], on_new=lambda _: None)
+    outcome = asked.create_job(BODY)
+    assert isinstance(outcome, NotNow)
+    with pytest.raises(ConfigError):
+        asked.require_key()
+
+
+def test_metadata_that_is_not_sent_is_not_trusted_whatever_was_echoed_before(
+    account: Accounts, tmp_path: Path
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite3", stamp="real")
+    echoed = a_submission(account=account().api.profile.account)
+    ledger.record(echoed)
+    ledger.attach(echoed.id, parse_job(job_object("ftjob-1", metadata=metadata_of(echoed))), now=NOW)
+
+    def trusts(**fields: Any) -> bool:
+        return Session(
+            account(keeps_metadata=False, **fields).api, ledger, Ambient(now=lambda: NOW)
+        ).trusts_metadata
+
+    assert trusts()
+    assert not trusts(lacks=frozenset({"metadata"}))
 
 
 # Lists that come at once
@@ -242,6 +284,17 @@ def test_a_service_that_has_little_is_described(account: Accounts, httpx2_mock: 
     assert 'lacks = ["checkpoints", "cursor", "events", "metadata", "seed"]' in seen.toml
     for line in ('hyperparameters_in = "top"', 'file_ready = [""]', '"wandering"'):
         assert line in seen.toml
+
+
+def test_one_job_without_has_more_cannot_tell_whether_there_are_pages(
+    account: Accounts, httpx2_mock: respx.MockRouter
+) -> None:
+    one = {"object": "list", "data": [job_object("ftjob-1", seed=7, method={"type": "supervised"})]}
+    answering(httpx2_mock, jobs=one, filtered=a_list(), files=a_list())
+    seen = probe(account().api)
+    assert seen.toml is not None
+    assert "cursor" not in seen.toml
+    assert any("not known" in each for each in seen.seen)
 
 
 @pytest.mark.httpx2(assert_all_called=False)
