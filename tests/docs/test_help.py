@@ -8,7 +8,10 @@ import pytest
 
 from ftjobs.cli.main import VERBS, main
 
-GLOBAL = {"--profile", "--config", "--ledger", "--json", "-v", "--verbose", "-q", "--quiet", "--version", "--help"}
+GLOBAL = {
+    *("--profile", "--config", "--ledger", "--json", "--plain", "-v", "--verbose", "-q", "--quiet"),
+    *("--version", "--help"),
+}
 TAKES: dict[str, tuple[set[str], set[str]]] = {
     "check": ({"DATA"}, {"--model", "--method", "--validation"}),
     "prepare": (
