@@ -16,9 +16,11 @@ def main() -> NoReturn:
     # takes a third of the time.
     gc.set_threshold(_LOOK_FOR_RINGS_AFTER)
     try:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # an old code page must not fail a command
         from ftjobs.cli.main import main as run
+        from ftjobs.cli.old_terminals import ERRORS
+
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=ERRORS)  # an old code page must not fail a command
 
         code = run()
     except KeyboardInterrupt:  # before the command line could say it better

@@ -139,17 +139,20 @@ def use_color(stream: TextIO | None) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Style:
     json: bool
+    plain: bool
     threshold: int
     stream: TextIO | None  # None: sys.stderr as it is when the first event is shown
 
 
-_style = _Style(json=False, threshold=_LEVELS["warning"], stream=None)
+_style = _Style(json=False, plain=False, threshold=_LEVELS["warning"], stream=None)
 
 
-def configure(*, style: Literal["human", "json"], verbosity: int, stream: TextIO | None = None) -> None:
+def configure(
+    *, style: Literal["human", "json"], verbosity: int, plain: bool = False, stream: TextIO | None = None
+) -> None:
     """Events from now on appear on `stream` (default: stderr) in `style`, and libraries' own logs nowhere.
 
-    A `verbosity` of -1 shows errors only, 0 warnings too (JSON: info too), 1 everything.
+    A `verbosity` of -1 shows errors only, 0 warnings too (JSON: info too), 1 everything; `plain` has no colour.
     """
     global _style  # noqa: PLW0603  # one process has one stderr; loggers are made before it is configured
     match verbosity:
@@ -159,7 +162,7 @@ def configure(*, style: Literal["human", "json"], verbosity: int, stream: TextIO
             level = "info" if style == "json" else "warning"
         case _:
             level = "error"
-    _style = _Style(json=style == "json", threshold=_LEVELS[level], stream=stream)
+    _style = _Style(json=style == "json", plain=plain, threshold=_LEVELS[level], stream=stream)
     _structlog.cache_clear()
     silence_libraries()
 
@@ -230,7 +233,8 @@ def _structlog() -> Any:
         structlog.processors.JSONRenderer()
         if _style.json
         else structlog.dev.ConsoleRenderer(
-            colors=use_color(stream), exception_formatter=structlog.dev.plain_traceback
+            colors=use_color(stream) and not _style.plain,
+            exception_formatter=structlog.dev.plain_traceback,
         )
     )
     processors: list[Any] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjobs.cli.context import open_app, say
-from ftjobs.cli.options import QUIET, Globals, print_json
+from ftjobs.cli.context import open_app, say, shows_progress
+from ftjobs.cli.options import Globals, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 from ftjobs.periods import parse_instant
 from ftjobs.reports.numbers import count
@@ -196,7 +195,7 @@ def _kept(done: Adopted) -> str:
 @contextmanager
 def _counting(label: str, total: int | None, given: Globals) -> Iterator[Callable[[int], None]]:
     """Yield what takes the number of jobs so far; it shows where a terminal watches."""
-    if not sys.stderr.isatty() or given.verbosity == QUIET:
+    if not shows_progress(given):
         yield lambda _seen: None
         return
     from rich.console import Console

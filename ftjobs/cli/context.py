@@ -43,7 +43,7 @@ def open_app(ctx: typer.Context, **flags: object) -> tuple[App, Globals]:
 
     given = globals_of(ctx)
     app = App.open(flags={**given.flags, **flags}, config_file=given.config)
-    logs.configure(style=app.settings.log, verbosity=given.verbosity)
+    logs.configure(style=app.settings.log, verbosity=given.verbosity, plain=given.plain)
     given.sandbox = app.profile.is_sandbox
     return app, given
 
@@ -57,8 +57,12 @@ def say(text: str, given: Globals) -> None:
         print(scrub_text(told), file=sys.stderr)
 
 
-def width() -> int | None:
-    """Return the terminal's width in cells, None where stdout is none: then nothing gives way."""
+def width(given: Globals) -> int | None:
+    """Return the terminal's width in cells, None where stdout is none: then nothing gives way; 0 is `PLAIN`."""
+    if given.is_plain_on(sys.stdout):
+        from ftjobs.reports.table import PLAIN
+
+        return PLAIN
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -110,10 +114,15 @@ def local_file(name: str) -> Iterator[Path]:
         Path(copy).unlink(missing_ok=True)
 
 
+def shows_progress(given: Globals) -> bool:
+    """Return whether a terminal watches that a bar may move on."""
+    return sys.stderr.isatty() and given.verbosity != QUIET and not given.is_plain_on(sys.stderr)
+
+
 @contextmanager
 def progress_bar(label: str, total_bytes: int, given: Globals) -> Iterator[Progressing]:
     """Yield what takes the bytes done so far; a bar shows where a terminal watches a larger file."""
-    if total_bytes < _BAR_FROM_BYTES or not sys.stderr.isatty() or given.verbosity == QUIET:
+    if total_bytes < _BAR_FROM_BYTES or not shows_progress(given):
         yield lambda _done, _note="": None
         return
     from rich.console import Console

@@ -53,8 +53,8 @@ def doctor(
         facts = doctor_json(checks, found.shutdowns, found.closings, on=found.on, sandbox=given.sandbox)
         print_json({**facts, "profile_toml": found.profile_toml})
     else:
-        color = logs.use_color(sys.stdout)
-        print(doctor_text(checks, found.shutdowns, found.closings, on=found.on, width=width(), color=color))
+        color = logs.use_color(sys.stdout) and not given.plain
+        print(doctor_text(checks, found.shutdowns, found.closings, on=found.on, width=width(given), color=color))
         if found.profile_toml:
             print(f"\n{found.profile_toml}")
     return PROBLEM if found.has_problem else 0
@@ -104,7 +104,7 @@ def _opened(given: Globals) -> tuple[App, FtjobsError | None, str]:
     except FtjobsError as error:
         settings, left_out = _readable_settings(given)
         app, trouble = App(settings), error
-    logs.configure(style=app.settings.log, verbosity=given.verbosity)
+    logs.configure(style=app.settings.log, verbosity=given.verbosity, plain=given.plain)
     return app, trouble, left_out
 
 

@@ -62,7 +62,7 @@ def check(
     if given.json:
         print_json(check_json(found, held_out, epoch_cost=cost, sandbox=given.sandbox))
     else:
-        print(given.spelled(check_text(found, held_out, epoch_cost=cost, width=width())))
+        print(given.spelled(check_text(found, held_out, epoch_cost=cost, width=width(given))))
     is_invalid = found.errors or (held_out is not None and held_out.errors)
     return INVALID_DATASET if is_invalid else 0
 
@@ -94,7 +94,7 @@ def estimate(
         print_json(estimates_json(found, estimates, sandbox=given.sandbox))
     else:
         footnotes = _disagreements(estimates, terms)
-        print(given.spelled(estimates_text(found, estimates, footnotes=footnotes, width=width())))
+        print(given.spelled(estimates_text(found, estimates, footnotes=footnotes, width=width(given))))
 
 
 def _disagreements(estimates: Sequence[Estimate], terms: Terms) -> list[str]:

@@ -65,7 +65,7 @@ def ledger(
             elif given.json:
                 spool.write(month_json_parts(found, noted, by=by, budgets=budgets, sandbox=given.sandbox))
             else:
-                lines = month_lines(found, noted, by=by, budgets=budgets, width=width(), kept=spool)
+                lines = month_lines(found, noted, by=by, budgets=budgets, width=width(given), kept=spool)
         if csv:
             sys.stdout.writelines(spool.parts())
         elif given.json:

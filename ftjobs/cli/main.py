@@ -208,7 +208,8 @@ def _show(error: FtjobsError, args: list[str], given: Globals) -> int:
         }
         print_json(envelope("error", sandbox=given.sandbox, **fields))
     else:
-        _print_error(message, next_step)
+        plain = given.is_plain_on(sys.stderr) or _asked(args, "--plain")
+        _print_error(message, next_step, plain=plain)
     return error.exit_code
 
 
@@ -229,9 +230,9 @@ def _show_bug(error: Exception, args: list[str], given: Globals) -> int:
     return code
 
 
-def _print_error(message: str, next_step: str) -> None:
-    label = "\x1b[31merror\x1b[0m" if use_color(sys.stderr) else "error"
-    arrow = "→" if encodable("→", sys.stderr) else "->"
+def _print_error(message: str, next_step: str, *, plain: bool = False) -> None:
+    label = "\x1b[31merror\x1b[0m" if use_color(sys.stderr) and not plain else "error"
+    arrow = "next:" if plain else "→" if encodable("→", sys.stderr) else "->"
     print(f"{label}: {message}\n  {arrow} {next_step}", file=sys.stderr)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final, TextIO, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -44,6 +45,7 @@ class Globals:
     config: Path | None = None
     ledger_url: str | None = None
     json: bool = False
+    plain: bool = False
     verbosity: int = 0
     sandbox: bool = False
 
@@ -51,6 +53,10 @@ class Globals:
     def flags(self) -> Mapping[str, object | None]:
         """Return the settings that flags gave, as `load_settings` takes them."""
         return {"profile": self.profile, "ledger_url": self.ledger_url}
+
+    def is_plain_on(self, stream: TextIO) -> bool:
+        """Return whether nothing is drawn on `stream`: with --plain, and on a terminal that knows lines alone."""
+        return self.plain or (os.environ.get("TERM") == "dumb" and stream.isatty())
 
     def spelled(self, text: str) -> str:
         """Return `text` with the commands in it as they must be typed: with this command's service and ledger."""
@@ -250,6 +256,15 @@ def _declare(
     json: Annotated[
         bool,
         typer.Option("--json", help="Print JSON, failures too.", callback=_store, expose_value=False),
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="Draw nothing, colour nothing, tell rows in words.",
+            callback=_store,
+            expose_value=False,
+        ),
     ] = False,
     verbose: Annotated[
         bool,

@@ -38,7 +38,7 @@ def prices(
     if given.json:
         print_json(prices_json(sheet, sandbox=given.sandbox))
     else:
-        print(given.spelled(prices_text(sheet, width=width())))
+        print(given.spelled(prices_text(sheet, width=width(given))))
 
 
 def _sheet(app: App, model: str | None, on: date) -> PriceSheet:

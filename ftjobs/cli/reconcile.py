@@ -55,7 +55,7 @@ def reconcile(
     if given.json:
         print_json(reconcile_json(found, account=account, sandbox=given.sandbox))
     else:
-        print(given.spelled(reconcile_text(found, width=width())))
+        print(given.spelled(reconcile_text(found, width=width(given))))
     say(f"recorded beside the entries: {count(found.new_lines, 'new invoice line')}, and this result", given)
     return DISCREPANCY if found.discrepant else 0
 

@@ -159,7 +159,7 @@ def _json(told: Results, given: Globals) -> dict[str, object]:
 def _print(told: Results, given: Globals) -> None:
     from ftjobs.reports.results import results_text
 
-    print(results_text(told, width=width(), marks=chart_marks()))
+    print(results_text(told, width=width(given), marks=chart_marks()))
     sys.stdout.flush()
     for note in told.notes:
         say(f"note: {note}", given)

@@ -59,7 +59,7 @@ def open_screen(app: App, given: Globals) -> Iterator[Screen]:
     # With -v, or JSON logs, events come between the looks, and a table would be painted over them.
     is_talkative = sys.stderr.isatty() and (given.verbosity == VERBOSE or logs.are_json())
     is_dumb = os.environ.get("TERM", "dumb") == "dumb"
-    if given.json or is_dumb or is_talkative or not sys.stdout.isatty():
+    if given.json or given.plain or is_dumb or is_talkative or not sys.stdout.isatty():
         yield _Stream(given, sleep=app.ambient.sleep)
         return
     table = _Table(given, app.ambient)
@@ -169,12 +169,13 @@ class _Table:
         """Print the last look where it stays."""
         if not self._snapshots:
             return
+        cells = width(self._given)
         if all(trail.submission.is_over for trail, _ in self._snapshots):
             from ftjobs.ledger.month import Line
 
-            print(jobs_text([Line(trail) for trail, _ in self._snapshots], width=width()))
+            print(jobs_text([Line(trail) for trail, _ in self._snapshots], width=cells))
         else:
-            print(watch_table(self._snapshots, now=self._now(), width=width(), ascii_only=self._ascii_only))
+            print(watch_table(self._snapshots, now=self._now(), width=cells, ascii_only=self._ascii_only))
         if self._given.verbosity != QUIET:
             for note in self._notes:
                 print(scrub_text(note), file=sys.stderr)

@@ -45,7 +45,7 @@ def show(
         created=_created_here(app, trail),
         now=app.ambient.now(),
         with_events=events,
-        width=width(),
+        width=width(given),
         marks=chart_marks(),
     )
     print(given.spelled(text))

@@ -70,7 +70,7 @@ def show_jobs(trails: Sequence[Trail], given: Globals, unusual: Unusual | None =
         print_json(jobs_json(trails, unusual=unusual, sandbox=given.sandbox))
         sys.stdout.flush()
     elif trails:
-        print(jobs_text([Line(trail) for trail in trails], width=width()))
+        print(jobs_text([Line(trail) for trail in trails], width=width(given)))
     else:
         print(given.spelled("no jobs yet; submit one with: ftjobs submit data.jsonl --model gpt-4o-mini"))
 

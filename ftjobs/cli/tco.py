@@ -115,7 +115,7 @@ def tco(
     if given.json:
         print_json(tco_json(owned, sandbox=given.sandbox))
     else:
-        print(tco_text(owned, width=width()))
+        print(tco_text(owned, width=width(given)))
 
 
 def _trainings(dataset: Dataset, models: Sequence[Candidate], app: App, given: Globals) -> list[Training]:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ftjobs.app import no_sandbox
-from ftjobs.cli.context import width
 from ftjobs.cli.main import BROKEN_PIPE
 from ftjobs.cli.options import Globals, print_json
 from ftjobs.errors import FtjobsError, InterruptedByUserError
@@ -105,6 +104,8 @@ def tour(given: Globals) -> None:
     except ModuleNotFoundError as error:
         raise no_sandbox(error) from None
 
+    if given.is_plain_on(sys.stdout):
+        os.environ.update(TERM="dumb", NO_COLOR="1")  # and so do the commands that it runs
     for name in ("SIGTERM", "SIGHUP"):  # end as Ctrl-C does: nothing may be left behind
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
@@ -224,7 +225,8 @@ def _say(text: str = "", *, title: str = "", command: str = "") -> None:
     elif text:
         print()
     if text:
-        print(textwrap.fill(scrub_text(text), min(width() or 80, _WIDEST), break_on_hyphens=False))
+        cells = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
+        print(textwrap.fill(scrub_text(text), min(cells, _WIDEST), break_on_hyphens=False))
     if command:
         print(f"\x1b[36m$ {command}\x1b[0m" if is_bright else f"$ {command}")
     sys.stdout.flush()

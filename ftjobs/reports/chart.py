@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ftjobs.jobs.curve import Curve, Point
+from ftjobs.reports.table import PLAIN
 
 WIDTH = 72
 """The cells of a chart where nobody says how many there are."""
@@ -45,10 +46,12 @@ def has_losses(curve: Curve) -> bool:
 def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Marks = FINE) -> list[str]:
     """Return the lines of a chart of the loss over the steps, its axes labelled; none without a loss.
 
-    It takes at most `width` cells (None: 72) as far as it can be read so. Training and validation differ by their
-    marks; where many steps share a column, it shows their mean.
+    It takes at most `width` cells (None: 72) as far as it can be read so; for `PLAIN` it is told in
+    words. Training and validation differ by their marks; where many steps share a column, it shows their mean.
     """
     train, valid = series(curve, "train_loss"), series(curve, "valid_loss")
+    if width == PLAIN:
+        return [*_words("training", train), *_words("validation", valid)]
     if not train and not valid:
         return []
     every = [*train, *valid]
@@ -70,6 +73,21 @@ def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Mark
         _floor_labels(first, last, margin=margin, columns=columns),
         *(f"{'':{margin}}  {line}" for line in _legend(train, valid, marks, columns=columns)),
     ]  # fmt: skip
+
+
+def _words(name: str, known: Sequence[tuple[int, float]]) -> Iterator[str]:
+    """Yield "training loss from 2.1 at step 1 to 0.41 at step 108, lowest 0.4 at step 100"."""
+    if not known:
+        return
+    (first, start), (last, end) = known[0], known[-1]
+    if len(known) == 1:
+        yield f"{name} loss {start:.4g} at step {first:,}"
+        return
+    lowest, loss = min(known, key=lambda each: each[1])
+    yield (
+        f"{name} loss from {start:.4g} at step {first:,} to {end:.4g} at step {last:,},"
+        f" lowest {loss:.4g} at step {lowest:,}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from ftjobs.jobs.curve import Point, point
 from ftjobs.jobs.event import Checkpoint
 from ftjobs.reports.envelope import clean
-from ftjobs.reports.table import Column, table
+from ftjobs.reports.table import PLAIN, Column, table
 
 _COLUMNS = (
     Column("STEP", right=True),
@@ -21,8 +21,8 @@ _COLUMNS = (
 def checkpoints_text(checkpoints: Sequence[Checkpoint], *, width: int | None) -> str:
     """Return a table of the checkpoints; where it is too wide, two lines each, so that no name is cut."""
     rows = [_row(each) for each in checkpoints]
-    wide = table(_COLUMNS, rows)
-    if width is None or max(map(len, wide.splitlines())) <= width:
+    wide = table(_COLUMNS, rows, width=PLAIN if width == PLAIN else None)
+    if not width or max(map(len, wide.splitlines())) <= width:
         return wide
     return "\n".join(
         line

@@ -97,7 +97,7 @@ def _shutdown_sentences(shutdowns: Mapping[str, Shutdown | None], on: date) -> I
 
 
 def _wrapped(text: str, width: int | None, *, first: str, rest: str) -> list[str]:
-    cells = sys.maxsize if width is None else max(width, _LEAST_CELLS)
+    cells = max(width, _LEAST_CELLS) if width else sys.maxsize
     return textwrap.wrap(
         scrub_text(text),
         cells,

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from ftjobs.logs import clean
+from ftjobs.reports.table import PLAIN
 
 _GAP = "  "
 # On a terminal this narrow the second column would be a ribbon.
@@ -15,8 +16,10 @@ _NARROWEST_TEXT = 24
 def fact_lines(facts: Sequence[tuple[str, str]], *, width: int | None) -> list[str]:
     """Return a line a fact, what does not fit into `width` cells going on below itself; None is unbounded.
 
-    Words are never cut, so that an id can be copied.
+    `PLAIN` has no columns. Words are never cut, so that an id can be copied.
     """
+    if width == PLAIN:
+        return [f"{name}: {clean(text)}" for name, text in facts]
     size = max((len(name) for name, _ in facts), default=0)
     return [line for name, text in facts for line in _lines(f"{name:{size}}{_GAP}", clean(text), width)]
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from ftjobs.ledger.groups import Group
 from ftjobs.ledger.month import Totals
+from ftjobs.money import Usd, rounded
 from ftjobs.reports.numbers import UNKNOWN
-from ftjobs.reports.table import Column, table
+from ftjobs.reports.table import Column, bar, table
 
 TAGS_COUNT = "a job counts once for each of its tags"
+_WIDEST_BAR, _LEAST_BAR = 24, 3
+_SHARE = len("100% ")
 _NONE = {"day": "not billed", "model": UNKNOWN}
 GROUP_COLUMNS = (
     Column("JOBS", right=True),
@@ -45,12 +50,36 @@ def group_json(group: Group, by: str) -> dict[str, Any]:
     return {"by": by, "name": group.name, **totals_json(group.totals)}
 
 
-def groups_text(groups: Sequence[Group], by: str, *, width: int | None) -> str:
-    """Return the table of groups: what was billed in each, against the estimates that those bills answer."""
+def groups_text(groups: Sequence[Group], by: str, *, billed: Usd, width: int | None) -> str:
+    """Return the table of groups: what was billed in each, against the estimates that those bills answer.
+
+    Where a terminal of `width` cells has room beside the numbers, each has a bar and its share of all `billed`.
+    """
     title = by.removeprefix("tag:").upper()
     rows = [[group_name(group, by), *group_cells(group.totals)] for group in groups]
     text = table((Column(title), *GROUP_COLUMNS), rows, width=width)
+    if width and billed.nano > 0:
+        text = _with_bars(text, groups, billed, width)
     return f"{text}\n{TAGS_COUNT}" if by == "tag" else text
+
+
+def _with_bars(text: str, groups: Sequence[Group], billed: Usd, width: int) -> str:
+    head, *lines = text.split("\n")
+    size = max(map(cell_len, (head, *lines)))
+    room = min(_WIDEST_BAR, width - size - 2)
+    if room < _LEAST_BAR:
+        return text
+    amounts = [max(group.totals.billed.nano, 0) for group in groups]
+    most, has_shares = max(amounts), room >= _SHARE + _LEAST_BAR
+    for nth, amount in enumerate(amounts):
+        share = f"{_share(amount, billed):>{_SHARE - 1}} " if has_shares else ""
+        drawn = share + bar(amount, most, room - len(share))
+        lines[nth] = f"{lines[nth]}{' ' * (size - cell_len(lines[nth]))}  {drawn}".rstrip()
+    return "\n".join([head, *lines, f"longest bar: {_share(most, billed)} of {billed.display()} billed"])
+
+
+def _share(nano: int, billed: Usd) -> str:
+    return f"{rounded(100 * nano, billed.nano)}%"
 
 
 def by_spend(groups: Sequence[Group]) -> list[Group]:

@@ -13,6 +13,7 @@ from ftjobs.ledger.hosting import HostingSum
 from ftjobs.ledger.month import Line, Sums, Totals
 from ftjobs.periods import Period, as_of_text, month_of
 from ftjobs.reports.bridge import bridge_lines
+from ftjobs.reports.days import Days
 from ftjobs.reports.envelope import clean, dumps, envelope
 from ftjobs.reports.groups import group_json, groups_text, totals_json
 from ftjobs.reports.hosting import hosting_text
@@ -163,18 +164,21 @@ def month_lines(
 ) -> Iterator[str]:
     """Return the jobs of the period or its groups, totals, what is open, the current budgets and the digest.
 
+    A month's days are pictured below its totals where `width` is known.
     The report is read when this returns; its rows wait in `kept`.
     """
     digest, sums, rows = report.digest, _Summing(report, noted, by), Rows(COLUMNS, kept)
-    unusual: list[str] = []
+    days, unusual = Days(report.period), list[str]()
     for line, notes in sums:
         if by is None:
             rows.add(job_row(line))
+            days.add(line)
         unusual += unusual_lines(line, notes)
     totals = sums.sums.totals()
     after = [
         "",
         billed_text(totals, sums.sums.bills),
+        *days.lines(width=width),
         *(bridge_lines(totals.bridge) if totals.bridge else []),
     ]
     if totals.unsettled_jobs:
@@ -187,7 +191,7 @@ def month_lines(
     if not totals.jobs:
         table: Iterable[str] = ["no jobs"]
     elif sums.groups:
-        table = groups_text(sums.groups.found(), sums.groups.by, width=width).split("\n")
+        table = groups_text(sums.groups.found(), sums.groups.by, billed=totals.billed, width=width).split("\n")
     else:
         table = rows.lines(width=width)
     return chain([title_text(report.period, report.as_of)], table, after)

@@ -31,6 +31,12 @@ def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) 
     return "".join(blocks[min(int((mean - low) / spread * len(blocks)), len(blocks) - 1)] for mean in means)
 
 
+def spikes(amounts: Sequence[int]) -> str:
+    """Return a cell for each amount, measured by the highest; the lowest block is nothing, and nothing else is."""
+    most, steps = max(amounts, default=0), len(BLOCKS) - 1
+    return "".join(BLOCKS[-(-steps * amount // most) if amount > 0 else 0] for amount in amounts)
+
+
 def gauge(fraction: float, width: int, *, ascii_only: bool = False) -> str:
     """Return a bar of `width` cells with `fraction` (0 to 1) of it filled; it is full for 1 alone."""
     track = _ASCII_TRACK if ascii_only else TRACK

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from rich.cells import cell_len, set_cell_size
 
 from ftjobs.logs import clean
 
+PLAIN: Final = 0
+"""The width of what is heard rather than seen: a record a row, its cells named, and nothing drawn."""
+
 _GAP = "  "
+_NOTHING: Final = {"-": "none", "–": "none"}  # dashes are seldom read out
+_SPELLED = re.compile("USD|UTC")
 _BETWEEN = "\x1f"  # a clean cell has none
 # A longer cell is cut where its row does not fit: it would wrap, and look like another row.
 _LONGEST_CELL = 48
@@ -28,7 +34,10 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int | None = None) -> str:
-    """Return the table with its heading; within `width` cells as far as columns may give way, None unbounded."""
+    """Return the table with its heading; within `width` cells as far as columns may give way, None unbounded.
+
+    For `PLAIN` it has no heading: each row is a record.
+    """
     found = Rows(columns, [])
     for row in rows:
         found.add(row)
@@ -65,7 +74,11 @@ class Rows:
         self._kept.append(_BETWEEN.join(cells))
 
     def lines(self, *, width: int | None) -> Iterator[str]:
-        """Yield the heading and a line for each row, within `width` as `table` is."""
+        """Yield the heading and a line for each row, within `width` as `table` is; rows alone for `PLAIN`."""
+        if width == PLAIN:
+            titles = [_spoken(column.title) for column in self._columns]
+            yield from (_record(titles, text.split(_BETWEEN)) for text in self._kept)
+            return
         columns, sizes, cut = self._columns, self._sizes, False
         kept = list(range(len(columns)))
 
@@ -88,6 +101,17 @@ class Rows:
         for text in self._kept:
             cells = text.split(_BETWEEN)
             yield line([_cut(cell) for cell in cells] if cut else cells)
+
+
+def _record(titles: Sequence[str], cells: Sequence[str]) -> str:
+    """Return "job ftjob-1; status succeeded; variance none"; an empty cell is left out."""
+    said = [(title, cell.strip()) for title, cell in zip(titles, cells, strict=True)]
+    return "; ".join(f"{title} {_NOTHING.get(cell, cell)}".lstrip() for title, cell in said if cell)
+
+
+def _spoken(title: str) -> str:
+    """Return the title in small letters, which are not spelled letter by letter."""
+    return " ".join(word if _SPELLED.search(word) else word.lower() for word in title.split())
 
 
 def _cut(text: str) -> str:

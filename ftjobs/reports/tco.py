@@ -14,7 +14,7 @@ from ftjobs.pricing.verdict import verdict
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.estimate import price_lines
 from ftjobs.reports.numbers import UNKNOWN, count, usd
-from ftjobs.reports.table import Column, bar, table, wrapped
+from ftjobs.reports.table import PLAIN, Column, bar, table, wrapped
 
 _PIPED_WIDTH = 80
 _WIDEST_BAR = 60
@@ -230,6 +230,10 @@ def _picture(owned: Ownership, width: int | None) -> Iterator[str]:
     most = max((amount.nano for _, _, _, amount in rows if amount), default=0)
     if not most:
         return
+    yield ""
+    if width == PLAIN:
+        yield _paid_by_month(owned)
+        return
     columns = [
         Column("MONTH", right=True),
         Column("PAID BY", gives_way=1),
@@ -240,11 +244,19 @@ def _picture(owned: Ownership, width: int | None) -> Iterator[str]:
     cells = [[month, end, label, usd(amount)] for month, end, label, amount in rows]
     head, *body = table(columns, cells, width=available - _WANTED_BAR - 2).splitlines()
     room = min(_WIDEST_BAR, available - max(map(len, [head, *body])) - 2)
-    yield ""
     yield head
     for line, (_, _, _, amount) in zip(body, rows, strict=True):
         drawn = bar(amount.nano, most, room) if amount and room >= _LEAST_BAR else ""
         yield f"{line}  {drawn}".rstrip()
+
+
+def _paid_by_month(owned: Ownership) -> str:
+    """Return the picture's numbers, a record a month."""
+    labels = [_TUNED, _BASE, *([_LONGER] if owned.has_longer_prompt else [])]
+    columns = [Column("MONTH"), Column("PAID BY"), *(Column(label) for label in labels)]
+    amounts = ((each, (each.fine_tuned, each.base, each.base_longer_prompt)) for each in _shown(owned))
+    rows = [[str(each.month), str(each.end), *map(usd, paid[: len(labels)])] for each, paid in amounts]
+    return table(columns, rows, width=PLAIN)
 
 
 def _picture_rows(paid: Cumulative, *, has_longer: bool) -> Iterator[tuple[str, str, str, Usd | None]]:

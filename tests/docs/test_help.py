@@ -14,7 +14,10 @@ from ftjobs.cli.main import HEADINGS, VERBS, main
 from ftjobs.cli.options import Globals
 from tests.docs.manual import contexts
 
-GLOBAL = {"--profile", "--config", "--ledger", "--json", "-v", "--verbose", "-q", "--quiet", "--version", "--help"}
+GLOBAL = {
+    *("--profile", "--config", "--ledger", "--json", "--plain", "-v", "--verbose", "-q", "--quiet"),
+    *("--version", "--help"),
+}
 TAKES: dict[str, tuple[set[str], set[str]]] = {
     "check": ({"DATA"}, {"--model", "--method", "--validation"}),
     "prepare": (

@@ -51,10 +51,11 @@ def test_two_jobs_are_followed_until_both_have_ended(
     inside("submit", str(make_training_file("b.jsonl", 13)), "--model", "gpt-4o-mini")
     told = person.run("watch", "--json")
     assert told.code == 0
-    seen = [[job["status"] for job in line["jobs"]] for line in stream(told.out)]
+    lines = [line["jobs"] for line in stream(told.out)]
+    seen = [[job["status"] for job in line] for line in lines]
     assert seen[-1] == ["succeeded", "succeeded"]
     assert "succeeded" not in {statuses[1] for statuses in seen[:-1]}
-    assert all(one != following for one, following in pairwise(seen)), "only changes are told"
+    assert all(one != following for one, following in pairwise(lines)), "only changes are told"
     assert all(job["billed_cost_usd"] for job in stream(told.out)[-1]["jobs"])
 
 

@@ -124,9 +124,7 @@ def test_another_content_is_another_job_with_a_file_of_its_own(
 def test_a_project_with_the_services_own_table_is_not_what_practice_pays_at(
     played: str, service: Service, shell: Shell
 ) -> None:
-    real = (
-        '[profiles.azure]\nbase_url = "https://res.openai.azure.com/openai/v1/"\napi_key_env = "OPENAI_API_KEY"\n'
-    )
+    real = '[profiles.azure]\nbase_url = "https://res.openai.azure.com/openai/v1/"\n'
     (shell.person.home / "ftjobs.toml").write_text(f'profile = "azure"\n{real}')
     done = shell.submit(*submit(played))
     assert done.code == 0, done.out + done.err

@@ -63,7 +63,7 @@ def test_whoever_waited_for_an_uncertain_create_call_does_not_send_another(
 def test_a_failed_job_frees_its_content_for_a_new_one(service: Service, shell: Shell, book: Book) -> None:
     service.settings(fail_jobs=True)
     first = shell.submit()
-    assert (first.code, first.json["status"]) == (0, "validating_files")
+    assert (first.code, first.json["reused"]) == (0, False)
     service.settings(fail_jobs=False)
     until(lambda: service.jobs()[0]["status"] == "failed")  # which the ledger does not know yet
 

@@ -144,3 +144,26 @@ def test_it_is_painted_at_once_when_the_window_changes_however_often_it_was_stop
             shown.until(lambda: shown.is_live and not shown.has_cursor)
             shown.resize(columns, 9)
             shown.until(lambda: shown.screen[0] == f"{columns} x 9")  # noqa: B023  it is called at once
+
+
+def seen_of(person: Person, *args: str) -> str:
+    """Return all that a command wrote on a terminal until its end."""
+    with terminal(person.command(*args), env=person.env(), cwd=person.home) as shown:
+        shown.until(lambda: shown.exit_code is not None)
+    return shown.seen
+
+
+def test_plain_on_a_terminal_is_lines_alone_and_the_ledger_draws_for_a_terminal_only(
+    person: Person, service: Service, inside: Inside, training_file: Path
+) -> None:
+    service.settings(job_seconds=2)
+    logged = seen_of(person, "submit", str(training_file), "--model", "gpt-4o-mini", "--plain", "-v")
+    assert "submission.recorded" in logged
+    watched = seen_of(person, "watch", "--plain")
+    assert " succeeded, billed $" in watched
+    told = seen_of(person, "--plain", "ledger", "--month")
+    assert "; status succeeded; " in told
+    drawn = seen_of(person, "ledger", "--month")
+    assert ["█" in each for each in (watched, told, drawn)] == [False, False, True]
+    assert "\x1b" not in logged + watched + told + drawn
+    assert "per day" not in inside("ledger", "--month").out

@@ -62,14 +62,9 @@ def desk(desk: Desk, service: Service) -> Desk:
     service.settings(job_seconds=0)
     settings = desk.person.home / "bare.toml"
     settings.write_text(practice_settings("bare", service.base_url))
-    environ = {name: value for name, value in desk.person.environ.items() if name != "OPENAI_BASE_URL"}
-    return replace(
-        desk,
-        person=replace(
-            desk.person,
-            environ={**environ, **_FAST, "FTJOBS_CONFIG": str(settings), "FTJOBS_PROFILE": "practice-bare"},
-        ),
-    )
+    kept = {name: value for name, value in desk.person.environ.items() if name != "OPENAI_BASE_URL"}
+    profile = {"FTJOBS_CONFIG": str(settings), "FTJOBS_PROFILE": "practice-bare"}
+    return replace(desk, person=replace(desk.person, environ={**kept, **_FAST, **profile}))
 
 
 def bare_cells() -> Iterator[Any]:

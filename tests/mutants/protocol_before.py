@@ -309,8 +309,8 @@ BEFORE = (
         f"{_SEND_FILE}: without metadata the file's name tells the content",
         "the key in the name",
         "ftjobs/workflows/upload.py",
-        "source.sha256[:16] if key is None else",
-        "source.sha256[:16] if True else",
+        'name = f"{mark_of(key)}-{name}"',
+        "name = name",
         ("tests/e2e/test_other_services.py::test_an_empty_ledger_does_not_pay_twice[azure]",),
     ),
     Mutant(
@@ -318,8 +318,8 @@ BEFORE = (
         f"{_LOOK}: without metadata the file's name is asked for",
         "asking for the files of that name",
         _LOOKUP,
-        "if not own and not shares_files else frozenset()",
-        "if False else frozenset()",
+        "    asks = not own and not shares_files\n",
+        "    asks = False\n",
         (f"{_PAGES}::test_without_metadata_the_name_of_the_file_tells_another_machines_content",),
     ),
     Mutant(
@@ -327,8 +327,8 @@ BEFORE = (
         f"{_LOOK}: without metadata several jobs of one file are held as uncertain",
         "holding them",
         _LOOKUP,
-        "    if len(fitting) == 1:\n        return fitting\n",
-        "    if fitting:\n        return fitting\n",
+        "    if len(fitting) == 1 and _has_own_file(submission, session):",
+        "    if fitting:",
         (f"{_PAGES}::test_without_metadata_several_jobs_of_one_file_are_told_apart_or_held",),
     ),
     Mutant(

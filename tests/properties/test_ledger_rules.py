@@ -277,6 +277,8 @@ class AnyOrder(RuleBasedStateMachine):
         if known is None or known.status not in {"running", status}:
             return
         self.ledger.see(a_job(known.number, status, trained_tokens=trained), now=NOW + timedelta(hours=1))
+        if known.status == status and trained is None:
+            trained = known.trained  # what a service told once of an end, it cannot take back by silence
         known.status, known.trained = status, trained
 
     @rule(known=submissions)

@@ -443,7 +443,7 @@ def test_an_old_code_page_fails_neither_text_nor_json(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )
     text, line = done.stdout.decode("ascii").splitlines()
-    assert text == r"\u2192 \xe9"
+    assert text == r"-> \xe9"
     assert json.loads(line) == {"k": "→ é"}
     assert done.returncode == 2
     assert b"  -> n" in done.stderr
