@@ -19,7 +19,7 @@ from ftjobs.pricing.prices import PriceBook
 from ftjobs.provider.api import PAGE_LIMIT, Api
 from ftjobs.provider.objects import JobPage
 from ftjobs.workflows.adoption import rebuilt, told_key, told_submission
-from ftjobs.workflows.lookup import is_own, pages
+from ftjobs.workflows.lookup import DISOWNED, is_own, pages
 from ftjobs.workflows.session import Session
 from ftjobs.workflows.settle import price_in_force, tell_settled
 
@@ -152,6 +152,8 @@ class Adopter:
                     session=self.session,
                     recorded_at=self._began,
                 )
+                if not self.leaves:
+                    submission = replace(submission, key=f"{DISOWNED}{job.id}")
                 by_name[submission.id] = submission
                 new.append(submission)
         return new

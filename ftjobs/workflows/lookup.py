@@ -23,6 +23,8 @@ log = get_logger(__name__)
 MARK = {"ftjobs": "1"}
 SUBMISSION, KEY, ESTIMATE = "ftjobs_submission", "ftjobs_key", "ftjobs_estimate"
 CONTENT_KEY = re.compile(r"[0-9a-f]{64}")
+# The key of a job that its user calls somebody else's begins so: it is never taken for a submission's again.
+DISOWNED = "other:"
 _CLOCKS_DIFFER = timedelta(hours=1)
 _MOST_ASKED = 20
 
@@ -207,7 +209,7 @@ def _may_share(owner_id: str | None, submission: Submission, session: Session) -
     if owner_id in {None, submission.id}:
         return True
     key = session.ledger.get(str(owner_id)).key
-    return key == submission.key or not CONTENT_KEY.fullmatch(key)
+    return key == submission.key or not (CONTENT_KEY.fullmatch(key) or key.startswith(DISOWNED))
 
 
 def _listed(api: Api, metadata: Mapping[str, str] | None) -> Iterator[Job]:

@@ -129,9 +129,9 @@ def test_without_the_extra_it_says_which_line_installs_it(
 
 
 def exported(serving: subprocess.Popen[str]) -> list[str]:
-    """Return the three lines of a sandbox that has begun to serve."""
+    """Return the four lines of a sandbox that has begun to serve."""
     assert serving.stdout is not None
-    return [serving.stdout.readline() for _ in range(3)]
+    return [serving.stdout.readline() for _ in range(4)]
 
 
 def interrupted(serving: subprocess.Popen[str]) -> tuple[int, str, str]:
