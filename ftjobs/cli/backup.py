@@ -53,4 +53,4 @@ def backup(
     if given.json:
         print_json(backup_json(str(path), str(target), size, sandbox=given.sandbox))
     else:
-        print(backup_text(str(target), size))
+        print(backup_text(str(target), size, sandbox=given.sandbox))

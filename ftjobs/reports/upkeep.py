@@ -31,9 +31,11 @@ def backup_json(ledger: str, file: str, size_bytes: int, *, sandbox: bool) -> di
     return envelope("backup", sandbox=sandbox, ledger=scrub_text(ledger), file=scrub_text(file), bytes=size_bytes)
 
 
-def backup_text(file: str, size_bytes: int) -> str:
+def backup_text(file: str, size_bytes: int, *, sandbox: bool) -> str:
     """Return where the copy is, and the command that reads it."""
-    lines = [f"{file} ({size_bytes:,} bytes), checked", f"use it with: ftjobs ledger --ledger {shlex.quote(file)}"]
+    profile = " --profile sandbox" if sandbox else ""
+    command = f"ftjobs ledger{profile} --ledger {shlex.quote(file)}"
+    lines = [f"{file} ({size_bytes:,} bytes), checked", f"use it with: {command}"]
     return "\n".join(map(scrub_text, lines))
 
 

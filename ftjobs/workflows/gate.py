@@ -60,8 +60,8 @@ def require_within(high: Usd, *, max_cost: Usd | None) -> None:
     if max_cost is not None and high > max_cost:
         raise SpendRefusedError(
             "over_max_cost",
-            f"The job may cost up to {high.display()}, more than --max-cost {max_cost.display()}.",
-            next_step="Raise --max-cost, or lower --epochs or the number of examples.",
+            f"The job may cost up to ${high.plain()}, more than --max-cost {max_cost.plain()}.",
+            next_step=f"Give --max-cost {high.plain()}, or lower --epochs or the number of examples.",
             high_estimate_usd=high.plain(),
             max_cost_usd=max_cost.plain(),
         )
