@@ -21,6 +21,7 @@ from ftjobs.money import Usd
 
 if TYPE_CHECKING:
     from ftjobs.app import App
+    from ftjobs.dataset.survey import Survey
     from ftjobs.pricing.estimate import Estimate
     from ftjobs.workflows.plan import Files, Request
     from ftjobs.workflows.submit import Hooks, Submitted
@@ -168,6 +169,8 @@ def _surveyed_files(
 
     training = surveyed(str(path), request.model, request.method, app, given, named=data)
     require_valid(training)
+    if told := _warned_of(training):
+        say(f"note: the file has {told}; `ftjobs check` says where", given)
     name = "stdin" if data == STDIN else None
     if validation is None:
         return Files(training, path, training_name=name)
@@ -177,6 +180,13 @@ def _surveyed_files(
         if problem.code == "also_in_training":
             say(f"note: {problem.message}", given)
     return Files(training, path, held_out, Path(validation), name)
+
+
+def _warned_of(found: Survey) -> str:
+    """Return what is odd about a valid file, with counts; a small file is no news, and is trained on."""
+    return ", ".join(
+        f"{code} {times:,}×" for code, times in found.problem_counts.items() if code != "few_examples"
+    )
 
 
 def _consent(app: App, given: Globals, estimate: Estimate, high: Usd, limits: _Limits) -> None:
