@@ -450,10 +450,10 @@ def test_the_lines_to_export_hold_no_raw_control(person: Person) -> None:
     data = person.home / f"d{ESCAPES}{BIDI}".replace("/", "")
     served = person.start("sandbox", "serve", "--port", "0", XDG_DATA_HOME=str(data))
     assert served.stdout
-    lines = [served.stdout.readline() for _ in range(3)]
+    lines = [served.stdout.readline() for _ in range(4)]
     served.terminate()
     served.communicate(timeout=120)
-    assert lines[2].startswith("export FTJOBS_LEDGER_URL=")
+    assert lines[3].startswith("export FTJOBS_LEDGER_URL=")
     assert acting("".join(lines)) == []
     script = "".join(lines) + 'printf %s "$FTJOBS_LEDGER_URL"'
     exported = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout
