@@ -15,7 +15,7 @@ from ftjobs.failpoints import reach
 from ftjobs.jobs.invoice import Report
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import State, Submission
-from ftjobs.ledger import adopting, invoices, sightings, states, uploads
+from ftjobs.ledger import adopting, invoices, sightings, states
 from ftjobs.ledger.adjusting import adjustment, taken_back
 from ftjobs.ledger.adopting import OPEN as _OPEN
 from ftjobs.ledger.adopting import Asked, Rebuild
@@ -23,6 +23,7 @@ from ftjobs.ledger.budget import BudgetState, Limit, admit, covering
 from ftjobs.ledger.changes import keep, tags_before
 from ftjobs.ledger.engine import open_engine, unusable
 from ftjobs.ledger.entries import BillingPrice, Entry, Trail, billed_entry, estimate_entry
+from ftjobs.ledger.file_store import FileStore
 from ftjobs.ledger.history import unusual
 from ftjobs.ledger.hosting_store import HostingStore
 from ftjobs.ledger.listing import Listing
@@ -45,7 +46,6 @@ from ftjobs.ledger.trails import (
     select_trails,
 )
 from ftjobs.ledger.unsettled import Unsettled, is_unsettled, select_unsettled
-from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.money import Usd
 from ftjobs.periods import Period, month_of
 
@@ -68,6 +68,7 @@ class Ledger:
     def __init__(self, place: Place, *, stamp: str) -> None:
         self.place = place
         self._engine: Engine = open_engine(place, stamp=stamp)
+        self.files = FileStore(self._transaction)
         self.hosting = HostingStore(self._transaction)
 
     @contextmanager
@@ -361,33 +362,6 @@ class Ledger:
             fresh = invoices.keep_invoices(connection, account, told.lines, told.period, now=now)
             invoices.keep_result(connection, account, period, result, now=now, by=by)
             return fresh
-
-    # Files
-
-    def remember_file(self, file_id: str, *, account: str, sha256: str, now: datetime) -> None:
-        """Record that the account holds an upload of these bytes, and that none is under way any more."""
-        with self._transaction(writes=True) as connection:
-            uploads.finish(connection, file_id, account, sha256, now)
-
-    def known_file(self, account: str, sha256: str) -> str | None:
-        """Return the newest upload of these bytes in the account, None where none is known."""
-        with self._transaction(writes=False) as connection:
-            return uploads.known_file(connection, account, sha256)
-
-    def upload_under_way(self, account: str, sha256: str) -> UploadUnderWay | None:
-        """Return the upload in parts that was begun and not finished for these bytes, None where none was."""
-        with self._transaction(writes=False) as connection:
-            return uploads.find(connection, account, sha256)
-
-    def keep_upload(self, upload: UploadUnderWay) -> None:
-        """Record how far an upload in parts has come."""
-        with self._transaction(writes=True) as connection:
-            uploads.keep(connection, upload)
-
-    def forget_upload(self, account: str, sha256: str) -> None:
-        """Record that what was under way for these bytes leads nowhere."""
-        with self._transaction(writes=True) as connection:
-            uploads.forget(connection, account, sha256)
 
     def metadata_kept(self, account: str) -> bool:
         """Return whether a job of this account has come back with our metadata in it."""

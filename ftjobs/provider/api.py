@@ -7,10 +7,10 @@ on openai 3.54). Its retries and redirects are off throughout; `retrying` repeat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import httpx2
 import openai
@@ -37,27 +37,12 @@ from ftjobs.provider.outcomes import (
 )
 from ftjobs.provider.profiles import Profile
 from ftjobs.provider.retrying import Retry, RetryPolicy, TryAgainError, call
-from ftjobs.provider.uploads import (
-    MIME_TYPE,
-    HashingReader,
-    RemoteUpload,
-    completed_file,
-    dataset_changed,
-    marked,
-    newest_named,
-    opened,
-    parse_begun,
-    parse_part,
-)
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from ftjobs.provider.uploads import HashingReader, dataset_changed, marked, opened
 
 PAGE_LIMIT = 100
 CREATE_TIMEOUT_S = 60.0
 _READ_TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
-_UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
-_NEWEST_FILES = 1000
+UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0)
 # What failed before a connection stood: the request cannot have left.
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
@@ -169,7 +154,7 @@ class Api:
                 body = marked(sent) if self.profile.byte_order_mark else sent
                 answer = self._answer(
                     lambda: self._client.files.with_raw_response.create(
-                        file=(name, cast(IO[bytes], body)), purpose="fine-tune", timeout=_UPLOAD_TIMEOUT
+                        file=(name, cast(IO[bytes], body)), purpose="fine-tune", timeout=UPLOAD_TIMEOUT
                     )
                 )
             uploaded = self._usable(answer, parse_file, doing="the upload")
@@ -178,85 +163,6 @@ class Api:
             return uploaded
 
         return self._repeat(attempt, doing="the upload")
-
-    def begin_upload(self, name: str, size: int) -> RemoteUpload:
-        """Return a new, pending Upload for a training file of `size` bytes; it holds nothing yet."""
-
-        return self.read(
-            lambda client: client.uploads.with_raw_response.create(
-                bytes=size, filename=name, mime_type=MIME_TYPE, purpose="fine-tune"
-            ),
-            lambda body: parse_begun(body, size=size),
-            doing="the upload",
-        )
-
-    def send_part(
-        self,
-        upload_id: str,
-        path: Path,
-        *,
-        start: int,
-        size: int,
-        before: _Hash,
-        others: frozenset[str] = frozenset(),
-        on_progress: Callable[[int], None] = lambda _: None,
-    ) -> tuple[str, _Hash]:
-        """Return the id of the part that holds these bytes of `path`, and the hash of all that was sent so far.
-
-        The part is streamed and hashed as it is sent; `before` is the hash of the bytes before it, `others` are
-        the parts that exist. DatasetError where the file has become too short.
-        """
-
-        def attempt() -> tuple[str, _Hash]:
-            with opened(path) as source:
-                if source.seek(0, 2) < start + size:
-                    raise dataset_changed(path)
-                sent = HashingReader(source, on_progress, start=start, size=size, before=before)
-                answer = self._answer(
-                    lambda: self._client.uploads.parts.with_raw_response.create(
-                        upload_id, data=("part", cast(IO[bytes], sent)), timeout=_UPLOAD_TIMEOUT
-                    )
-                )
-                left = size - sent.tell()
-            part_id = self._usable(
-                answer, lambda body: parse_part(body, upload_id=upload_id, others=others), doing="the upload"
-            )
-            if left:
-                raise TryAgainError("an answer before the whole part was sent")
-            return part_id, sent.digest_so_far()
-
-        return self._repeat(attempt, doing="the upload")
-
-    def complete_upload(self, upload_id: str, part_ids: Sequence[str], *, size: int) -> RemoteFile:
-        """Return the file that these parts make, in this order.
-
-        RejectedError where the Upload takes no completion (any more); it may have been completed before.
-        """
-
-        return self.read(
-            lambda client: client.uploads.with_raw_response.complete(
-                upload_id, part_ids=list(part_ids), timeout=_UPLOAD_TIMEOUT
-            ),
-            lambda body: parse_file(completed_file(body, upload_id=upload_id, size=size)),
-            doing="the upload",
-        )
-
-    def cancel_upload(self, upload_id: str) -> None:
-        """Ask the service, once, to forget an unfinished Upload: it would do so by itself within the hour."""
-        self._answer(lambda: self._client.uploads.with_raw_response.cancel(upload_id))
-
-    def find_file(self, name: str, *, size: int) -> RemoteFile | None:
-        """Return the newest training file of this very name and size, None where the newest files have none."""
-
-        def parse(body: object) -> RemoteFile | None:
-            found = newest_named(body, name, size=size)
-            return None if found is None else parse_file(found)
-
-        return self.read(
-            lambda client: client.files.with_raw_response.list(purpose="fine-tune", limit=_NEWEST_FILES),
-            parse,
-            doing="the list of files",
-        )
 
     def create_job(self, body: Mapping[str, Any]) -> Outcome:
         """Send one create request, once: a fresh connection, no retry, no redirect; return what came of it."""

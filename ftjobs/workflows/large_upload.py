@@ -14,6 +14,7 @@ from ftjobs.errors import DatasetError, RejectedError
 from ftjobs.jobs.submission import new_id
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.logs import get_logger
+from ftjobs.provider.parts import begin_upload, cancel_upload, complete_upload, find_file, send_part
 from ftjobs.provider.uploads import dataset_changed, opened
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def upload_in_parts(
     over.
     """
     ledger = session.ledger
-    under_way = ledger.upload_under_way(session.account, source.sha256)
+    under_way = ledger.files.under_way(session.account, source.sha256)
     if under_way is not None and (under_way.name.startswith(name) or not is_own):
         try:
             if under_way.sent_bytes < source.bytes:  # else it may be completed already
@@ -56,8 +57,8 @@ def upload_in_parts(
     try:
         return _finish(begun, source, session, on_progress)
     except RejectedError:
-        reached = ledger.upload_under_way(session.account, source.sha256) or begun
-        ledger.forget_upload(session.account, source.sha256)
+        reached = ledger.files.under_way(session.account, source.sha256) or begun
+        ledger.files.forget(session.account, source.sha256)
         # Its own refusal counts, not our clock, which may be wrong; the clock only says what it is about.
         _refuse_expired(reached, source, session)
         raise
@@ -66,9 +67,9 @@ def upload_in_parts(
 def _begin(source: Source, session: Session, name: str) -> UploadUnderWay:
     # A name that only this Upload has: its file can be found by it, should the answer to its completion be lost.
     unique = f"{name}-{new_id(session.now(), session.ambient.entropy(10))}.jsonl"
-    begun = session.api.begin_upload(unique, source.bytes)
+    begun = begin_upload(session.api, unique, source.bytes)
     upload = UploadUnderWay(session.account, source.sha256, begun.id, unique, begun.expires_at)
-    session.ledger.keep_upload(upload)
+    session.ledger.files.keep(upload)
     log.info("upload.begun", upload_id=upload.upload_id, bytes=source.bytes, expires_at=str(upload.expires_at))
     return upload
 
@@ -81,7 +82,8 @@ def _finish(
     digest = _hash_again(upload, source, session)
     while (start := upload.sent_bytes) < source.bytes:
         size = min(api.profile.part_bytes, source.bytes - start)
-        part_id, digest = api.send_part(
+        part_id, digest = send_part(
+            api,
             upload.upload_id,
             source.path,
             start=start,
@@ -91,7 +93,7 @@ def _finish(
             on_progress=on_progress,
         )
         upload = upload.with_part(part_id, size, digest.hexdigest())
-        session.ledger.keep_upload(upload)
+        session.ledger.files.keep(upload)
         log.info("upload.part_accepted", upload_id=upload.upload_id, part_id=part_id, bytes=upload.sent_bytes)
     if digest.hexdigest() != source.sha256:
         raise _changed(upload, source, session)
@@ -101,10 +103,10 @@ def _finish(
 def _complete(upload: UploadUnderWay, source: Source, session: Session) -> RemoteFile:
     api = session.api
     try:
-        made = api.complete_upload(upload.upload_id, [part_id for part_id, _ in upload.parts], size=source.bytes)
+        made = complete_upload(api, upload.upload_id, [part_id for part_id, _ in upload.parts], size=source.bytes)
     except RejectedError as refused:
         # It may have been completed already, and the answer lost: the API has no way to ask for an Upload.
-        found = api.find_file(upload.name, size=source.bytes)
+        found = find_file(api, upload.name, size=source.bytes)
         if found is None:
             raise
         log.info("upload.found_completed", upload_id=upload.upload_id, file_id=found.id, reason=refused.message)
@@ -128,8 +130,8 @@ def _hash_again(upload: UploadUnderWay, source: Source, session: Session) -> _Ha
 
 def _changed(upload: UploadUnderWay, source: Source, session: Session) -> DatasetError:
     """Give the Upload up: it holds bytes that nobody surveyed."""
-    session.api.cancel_upload(upload.upload_id)
-    session.ledger.forget_upload(upload.account, upload.sha256)
+    cancel_upload(session.api, upload.upload_id)
+    session.ledger.files.forget(upload.account, upload.sha256)
     return dataset_changed(source.path)
 
 

@@ -58,14 +58,14 @@ def provide_file(
     in_parts = source.bytes > api.profile.max_file_bytes
     # Another submission of the same bytes is waited for: it may share its file, and must not share its Upload.
     with _turn(source, session) if in_parts else nullcontext():
-        candidate = known_id or (ledger.known_file(account, source.sha256) if key is None else None)
+        candidate = known_id or (ledger.files.known(account, source.sha256) if key is None else None)
         remote = api.retrieve_file(candidate) if candidate else None
         if remote is None or remote.status in _GONE:
             refuse_oversize(source, api.profile)
             reach("upload.started")
             remote = _send(source, session, key=key, in_parts=in_parts, on_sent=on_sent)
             reach("upload.done")
-            ledger.remember_file(remote.id, account=account, sha256=source.sha256, now=session.now())
+            ledger.files.remember(remote.id, account=account, sha256=source.sha256, now=session.now())
             log.info("file.uploaded", file_id=remote.id, bytes=source.bytes, sha256=source.sha256)
     return _wait_until_ready(remote, api, session.ambient)
 

@@ -41,8 +41,8 @@ def fill(place: Place) -> None:
     voided = a_submission(3)
     ledger.record(voided)
     ledger.close(voided.id, "rejected", code="x", message="Straße \U0001f600", now=NOW)
-    ledger.remember_file("file-1", account=ACCOUNT, sha256="ab" * 32, now=NOW)
-    ledger.keep_upload(UploadUnderWay(ACCOUNT, "cd" * 32, "upload-1", "data.jsonl", NOW, (("part-1", 7),)))
+    ledger.files.remember("file-1", account=ACCOUNT, sha256="ab" * 32, now=NOW)
+    ledger.files.keep(UploadUnderWay(ACCOUNT, "cd" * 32, "upload-1", "data.jsonl", NOW, (("part-1", 7),)))
     told = "'2027-06-01T12:00:00.000000Z', 'ann'"
     place.sql(f"INSERT INTO changes VALUES (500, :id, 'tags', '{{}}', {told})", id=done.id)
     free = HourPrice(Usd(0), "user", None, "a page")

@@ -130,12 +130,12 @@ def test_the_whole_job_object_is_kept(ledger: Ledger) -> None:
 
 
 def test_files_are_remembered_by_account_and_bytes_the_newest_first(ledger: Ledger) -> None:
-    ledger.remember_file("file-1", account="a", sha256="x", now=NOW)
-    ledger.remember_file("file-2", account="a", sha256="x", now=NOW + timedelta(seconds=1))
-    ledger.remember_file("file-1", account="a", sha256="x", now=NOW + timedelta(days=1))
-    assert ledger.known_file("a", "x") == "file-2"
-    assert ledger.known_file("b", "x") is None
-    assert ledger.known_file("a", "y") is None
+    ledger.files.remember("file-1", account="a", sha256="x", now=NOW)
+    ledger.files.remember("file-2", account="a", sha256="x", now=NOW + timedelta(seconds=1))
+    ledger.files.remember("file-1", account="a", sha256="x", now=NOW + timedelta(days=1))
+    assert ledger.files.known("a", "x") == "file-2"
+    assert ledger.files.known("b", "x") is None
+    assert ledger.files.known("a", "y") is None
 
 
 def test_an_account_is_known_to_keep_metadata_once_a_job_came_back_with_ours(ledger: Ledger) -> None:

@@ -385,7 +385,7 @@ BEFORE = (
         "remembering each accepted part",
         _LARGE,
         """        upload = upload.with_part(part_id, size, digest.hexdigest())
-        session.ledger.keep_upload(upload)
+        session.ledger.files.keep(upload)
 """,
         """        upload = upload.with_part(part_id, size, digest.hexdigest())
 """,
@@ -396,7 +396,7 @@ BEFORE = (
         f"{_PARTS}: a completion whose answer was lost is found",
         "looking for its file",
         _LARGE,
-        "        found = api.find_file(upload.name, size=source.bytes)\n",
+        "        found = find_file(api, upload.name, size=source.bytes)\n",
         "        found = None\n",
         (f"{_LARGE_TEST}::test_an_answer_to_the_completion_that_is_lost_costs_nothing",),
     ),

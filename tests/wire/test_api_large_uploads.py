@@ -18,6 +18,7 @@ import respx
 from ftjobs.config import RawTable, Settings
 from ftjobs.errors import ConfigError, DatasetError, RejectedError, UnavailableError
 from ftjobs.provider.objects import RemoteFile
+from ftjobs.provider.parts import begin_upload, cancel_upload, complete_upload, find_file, send_part
 from ftjobs.provider.profiles import OPENAI_URL, SANDBOX, Profile, choose_profile
 from ftjobs.provider.retrying import RetryPolicy
 from ftjobs.provider.uploads import RemoteUpload
@@ -49,7 +50,7 @@ def nothing() -> Any:
 
 def test_an_upload_is_begun_with_all_that_it_will_hold(account: Accounts, httpx2_mock: respx.MockRouter) -> None:
     route = httpx2_mock.post(UPLOADS).respond(json=PENDING)
-    begun = account().api.begin_upload("data-12ab.jsonl", SIZE)
+    begun = begin_upload(account().api, "data-12ab.jsonl", SIZE)
     assert begun == RemoteUpload("upload_1", datetime.fromtimestamp(EXPIRES, UTC))
     assert json.loads(route.calls[0].request.content) == {
         "bytes": SIZE,
@@ -82,7 +83,7 @@ def test_a_beginning_that_lies_is_asked_for_again(
     route = httpx2_mock.post(UPLOADS).mock(
         side_effect=[httpx.Response(200, json=lie), httpx.Response(200, json=PENDING)]
     )
-    assert account().api.begin_upload("d.jsonl", SIZE).id == "upload_1"
+    assert begin_upload(account().api, "d.jsonl", SIZE).id == "upload_1"
     assert route.call_count == 2
 
 
@@ -92,8 +93,8 @@ def test_a_part_leaves_as_the_bytes_that_lie_there(
     route = httpx2_mock.post(f"{UPLOADS}/upload_1/parts").respond(json=PART)
     content, seen = large.read_bytes(), list[int]()
     before = hashlib.sha256(content[:1000])
-    part_id, digest = account().api.send_part(
-        "upload_1", large, start=1000, size=200_000, before=before, on_progress=seen.append
+    part_id, digest = send_part(
+        account().api, "upload_1", large, start=1000, size=200_000, before=before, on_progress=seen.append
     )
     request = route.calls[0].request
     assert part_id == "part_1"
@@ -128,25 +129,41 @@ def test_a_part_that_is_not_acknowledged_is_sent_again_whole_and_hashed_once(
     route = httpx2_mock.post(f"{UPLOADS}/upload_1/parts").mock(
         side_effect=[trouble, httpx.Response(200, json=PART)]
     )
-    part_id, digest = account().api.send_part(
-        "upload_1", large, start=0, size=SIZE, before=nothing(), others=frozenset({"part_0"})
+    part_id, digest = send_part(
+        account().api, "upload_1", large, start=0, size=SIZE, before=nothing(), others=frozenset({"part_0"})
     )
     assert part_id == "part_1"
     assert digest.hexdigest() == hashlib.sha256(large.read_bytes()).hexdigest()
     assert [large.read_bytes() in call.request.content for call in route.calls] == [True, True]
 
 
+def test_an_answer_before_all_bytes_left_is_none(
+    account: Accounts, monkeypatch: pytest.MonkeyPatch, large: Path
+) -> None:
+    bodies = []
+
+    def answer(_: object, request: httpx2.Request) -> httpx2.Response:
+        # The first time none is asked for, as where a service answers early and hangs up.
+        bodies.append(b"" if not bodies else request.read())
+        return httpx2.Response(200, json=PART, request=request)
+
+    monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", answer)
+    part_id, digest = send_part(account().api, "upload_1", large, start=0, size=SIZE, before=nothing())
+    assert (part_id, digest.hexdigest()) == ("part_1", hashlib.sha256(large.read_bytes()).hexdigest())
+    assert [large.read_bytes() in body for body in bodies] == [False, True]
+
+
 def test_a_part_that_the_file_has_no_bytes_for_is_not_sent(
     account: Accounts, httpx2_mock: respx.MockRouter, large: Path
 ) -> None:
     with pytest.raises(DatasetError, match="nothing was created"):
-        account().api.send_part("upload_1", large, start=1, size=SIZE, before=nothing())
+        send_part(account().api, "upload_1", large, start=1, size=SIZE, before=nothing())
     assert len(httpx2_mock.calls) == 0
 
 
 def test_a_completion_names_the_parts_in_order(account: Accounts, httpx2_mock: respx.MockRouter) -> None:
     route = httpx2_mock.post(f"{UPLOADS}/upload_1/complete").respond(json=COMPLETED)
-    made = account().api.complete_upload("upload_1", ["part_b", "part_a"], size=SIZE)
+    made = complete_upload(account().api, "upload_1", ["part_b", "part_a"], size=SIZE)
     assert made == RemoteFile("file-1", "uploaded", None)
     assert json.loads(route.calls[0].request.content) == {"part_ids": ["part_b", "part_a"]}
 
@@ -170,7 +187,7 @@ def test_a_completion_without_its_file_is_not_believed(
 ) -> None:
     route = httpx2_mock.post(f"{UPLOADS}/upload_1/complete").respond(json=untrue)
     with pytest.raises(UnavailableError, match="unusable"):
-        account(policy=THREE).api.complete_upload("upload_1", ["part_1"], size=SIZE)
+        complete_upload(account(policy=THREE).api, "upload_1", ["part_1"], size=SIZE)
     assert route.call_count == 3
 
 
@@ -180,7 +197,7 @@ def test_an_upload_that_ended_otherwise_is_over(
 ) -> None:
     route = httpx2_mock.post(f"{UPLOADS}/upload_1/complete").respond(json={**PENDING, "status": status})
     with pytest.raises(RejectedError, match=status) as caught:
-        account().api.complete_upload("upload_1", ["part_1"], size=SIZE)
+        complete_upload(account().api, "upload_1", ["part_1"], size=SIZE)
     assert (caught.value.code, route.call_count) == ("upload_over", 1)
 
 
@@ -197,10 +214,10 @@ def test_a_completed_file_is_found_by_its_very_name_and_size(
     page = {"object": "list", "data": [*others, ours, {**ours, "id": "file-older"}], "has_more": True}
     route = httpx2_mock.get(f"{URL}/files").respond(json=page)
     api = account().api
-    found = api.find_file("a-1.jsonl", size=SIZE)
+    found = find_file(api, "a-1.jsonl", size=SIZE)
     assert found is not None
     assert found.id == "file-ours"
-    assert api.find_file("b.jsonl", size=SIZE) is None
+    assert find_file(api, "b.jsonl", size=SIZE) is None
     assert dict(route.calls[0].request.url.params) == {"purpose": "fine-tune", "limit": "1000"}
 
 
@@ -210,12 +227,12 @@ def test_a_list_of_files_that_lies_is_no_answer(
 ) -> None:
     httpx2_mock.get(f"{URL}/files").respond(json=page)
     with pytest.raises(UnavailableError, match="no list of files"):
-        account(policy=THREE).api.find_file("a.jsonl", size=SIZE)
+        find_file(account(policy=THREE).api, "a.jsonl", size=SIZE)
 
 
 def test_giving_an_upload_up_asks_once_and_never_fails(account: Accounts, httpx2_mock: respx.MockRouter) -> None:
     route = httpx2_mock.post(f"{UPLOADS}/upload_1/cancel").mock(side_effect=httpx2.ReadTimeout("as told"))
-    account().api.cancel_upload("upload_1")
+    cancel_upload(account().api, "upload_1")
     assert route.call_count == 1
 
 
@@ -227,7 +244,7 @@ def test_memory_stays_flat_however_large_the_part(account: Accounts, tmp_path: P
         api = account(base_url).api
         tracemalloc.start()
         try:
-            api.send_part("upload_1", path, start=MEGABYTE, size=size - MEGABYTE, before=nothing())
+            send_part(api, "upload_1", path, start=MEGABYTE, size=size - MEGABYTE, before=nothing())
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
