@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from ftjobs.errors import RejectedError, UnavailableError
+from ftjobs.errors import RejectedError
 from ftjobs.provider.api import Api
+from ftjobs.provider.pages import list_in, walk
 
 _MOST_FILES = 10_000  # what one page of the list of files holds at most (API reference)
 _NO_SUCH_LIST = {404, 405, 501}
@@ -27,20 +29,8 @@ def file_names(api: Api) -> dict[str, str]:
 
     UnavailableError where a page cannot be believed.
     """
-    found, after, seen = dict[str, str](), None, set[str]()
-    while True:
-        page = _page(api, after)
-        found.update(page.names)
-        if page.after is None:
-            return found
-        if page.after in seen:
-            raise UnavailableError(
-                "unavailable",
-                f"The API at {api.profile.base_url} lists its files in circles.",
-                next_step="Run the same command again later, it goes on where it stopped.",
-            )
-        seen.add(page.after)
-        after = page.after
+    pages = walk(partial(_page, api), base_url=api.profile.base_url, what="its files")
+    return {file_id: name for page in pages for file_id, name in page.names}
 
 
 def _page(api: Api, after: str | None) -> _Page:
@@ -72,13 +62,12 @@ def _parsed(body: object) -> _Page:
 
     Lists of files need not say whether more follow: then nothing does.
     """
-    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of files")
-    ids = [each.get("id") for each in body["data"] if isinstance(each, dict)]
-    named = [(each.get("id"), each.get("filename")) for each in body["data"] if isinstance(each, dict)]
+    data, page = list_in(body, "files")
+    named = [(each.get("id"), each.get("filename")) for each in data if isinstance(each, dict)]
     names = tuple((i, name) for i, name in named if isinstance(i, str) and isinstance(name, str))
-    if body.get("has_more") is not True:
+    if page.get("has_more") is not True:
         return _Page(names, None)
-    if not ids or not isinstance(ids[-1], str):
+    cursor = named[-1][0] if named else None
+    if not isinstance(cursor, str):
         raise ValueError("a page whose cursor does not move")
-    return _Page(names, ids[-1])
+    return _Page(names, cursor)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ftjobs.errors import RejectedError, UnavailableError
+from ftjobs.errors import RejectedError
 from ftjobs.jobs.event import Checkpoint, Event, parse_checkpoint, parse_event
 from ftjobs.jobs.job import Job, parse_job
 from ftjobs.provider.api import PAGE_LIMIT, Api
@@ -21,6 +21,7 @@ from ftjobs.provider.outcomes import (
     error_of,
     one_line,
 )
+from ftjobs.provider.pages import has_more, list_in, walk
 
 MAX_CONTENT_BYTES = 32 * 1024 * 1024
 """A result file is a few hundred KB; more than this is none, and would fill memory."""
@@ -166,6 +167,12 @@ def _outcome_of_cancel(answer: Answer, job_id: str) -> CancelOutcome:
     return job if job.id == job_id else Uncertain(f"HTTP {answer.status} with another job")
 
 
+@dataclass(frozen=True, slots=True)
+class _Page(Generic[T]):
+    items: list[T]
+    after: str | None
+
+
 def _listed(
     api: Api,
     ask: Callable[..., Any],
@@ -175,45 +182,27 @@ def _listed(
     doing: str,
 ) -> Iterator[T]:
     """Yield what all pages of a list hold; a page that lies is refused, never read as the end."""
-    cursor: str | None = None
-    seen: set[str] = set()
     is_whole = "cursor" in api.profile.lacks
-    while True:
-        page: dict[str, Any] = {} if is_whole else {"limit": limit}
-        if cursor is not None:
-            page["after"] = cursor
-        items, following = api.read(
-            partial(ask, page=page), partial(_page, parse=parse, before=cursor, is_whole=is_whole), doing=doing
-        )
-        yield from items
-        if following is None:
-            return
-        if following in seen:
-            raise UnavailableError(
-                "unavailable",
-                f"The API at {api.profile.base_url} lists {doing} in circles.",
-                next_step="Run the same command again later.",
-            )
-        seen.add(following)
-        cursor = following
+
+    def asked(after: str | None) -> _Page[T]:
+        asking: dict[str, Any] = {} if is_whole else {"limit": limit}
+        if after is not None:
+            asking["after"] = after
+        read = partial(_page, parse=parse, before=after, is_whole=is_whole)
+        return api.read(partial(ask, page=asking), read, doing=doing)
+
+    for page in walk(asked, base_url=api.profile.base_url, what=doing):
+        yield from page.items
 
 
-def _page(
-    body: object, parse: Callable[[object], T], before: str | None, *, is_whole: bool
-) -> tuple[list[T], str | None]:
-    """Return the items of a page and the cursor of the next one, None on the last; ValueError for a lie.
-
-    `is_whole` is for a service whose lists come at once, and need not say that nothing follows.
-    """
-    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list")
-    has_more = body.get("has_more", False if is_whole else None)
-    if not isinstance(has_more, bool) or (is_whole and has_more):
-        raise ValueError("a page that does not say whether more follow")
-    items = [parse(raw) for raw in body["data"]]
-    if not has_more:
-        return items, None
-    following = items[-1].id if items else None
-    if following is None or before in {item.id for item in items} - {None}:
+def _page(body: object, parse: Callable[[object], T], before: str | None, *, is_whole: bool) -> _Page[T]:
+    """Return a page of the list; ValueError for a lie."""
+    data, page = list_in(body, "what belongs to a job")
+    goes_on = has_more(page, is_whole=is_whole)
+    items = [parse(raw) for raw in data]
+    if not goes_on:
+        return _Page(items, None)
+    after = items[-1].id if items else None
+    if after is None or before in {item.id for item in items} - {None}:
         raise ValueError("a page whose cursor does not move")
-    return items, following
+    return _Page(items, after)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ftjobs.jobs.job import DAMAGED, Job, parse_job
 from ftjobs.provider.lookalikes import look_alike
 from ftjobs.provider.outcomes import one_line
+from ftjobs.provider.pages import has_more, list_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +37,17 @@ def parse_page(body: object, after: str | None, *, skips_damaged: bool, is_whole
 
     `is_whole` is for a service whose lists come at once, and need not say that nothing follows.
     """
-    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of jobs")
-    has_more = body.get("has_more", False if is_whole and look_alike(body) is None else None)
-    if not isinstance(has_more, bool):
-        raise ValueError("a page that does not say whether more follow")
-    if is_whole and has_more:
-        raise ValueError("a list that goes on, of a service whose lists come at once")
+    data, page = list_in(body, "jobs")
+    goes_on = has_more(page, is_whole=is_whole and look_alike(page) is None)
     jobs, damaged = [], 0
-    for raw in body["data"]:
+    for raw in data:
         try:
             jobs.append(parse_job(raw))
         except ValueError:
             if not skips_damaged:
                 raise
             damaged += 1
-    if not has_more:
+    if not goes_on:
         return JobPage(tuple(jobs), None, damaged)
     if not jobs or any(job.id == after for job in jobs):
         raise ValueError("a page whose cursor does not move")

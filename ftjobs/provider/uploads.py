@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ftjobs.errors import DatasetError, RejectedError, UsageError
 from ftjobs.jobs.job import DAMAGED
 from ftjobs.provider.outcomes import one_line
+from ftjobs.provider.pages import list_in
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -198,9 +199,7 @@ def completed_file(body: object, *, upload_id: str, size: int) -> object:
 
 def newest_named(body: object, name: str, *, size: int) -> object | None:
     """Return the first file of a list that has this very name and size, None where none has."""
-    if not isinstance(body, dict) or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of files")
-    files = (raw for raw in body["data"] if isinstance(raw, dict))
+    files = (raw for raw in list_in(body, "files")[0] if isinstance(raw, dict))
     return next((raw for raw in files if raw.get("filename") == name and raw.get("bytes") == size), None)
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from ftjobs.errors import LedgerError, UnavailableError, UncertainError
+from ftjobs.errors import LedgerError, UncertainError
 from ftjobs.jobs.job import Job
 from ftjobs.jobs.submission import Submission
 from ftjobs.logs import get_logger
@@ -15,6 +16,7 @@ from ftjobs.models.catalog import load_catalog
 from ftjobs.provider.api import Api
 from ftjobs.provider.file_names import file_names
 from ftjobs.provider.objects import JobPage
+from ftjobs.provider.pages import walk
 from ftjobs.workflows.session import Session
 
 log = get_logger(__name__)
@@ -47,17 +49,17 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
     believe a page that lies, and UncertainError rather than guess which of several jobs is the submission's.
     """
     jobs: dict[str, Job] = {}
-    if session.trusts_metadata:
-        jobs.update((job.id, job) for job in _listed(session.api, {KEY: submission.key}))
-    if everywhere or not session.trusts_metadata:
-        jobs.update((job.id, job) for job in _listed(session.api, None))
     shares_files, owner_of = session.trusts_metadata, session.ledger.owner_of
+    if shares_files:
+        jobs.update((job.id, job) for job in _listed(session.api, {KEY: submission.key}))
+    if everywhere or not shares_files:
+        jobs.update((job.id, job) for job in _listed(session.api, None))
     claimed = [
         job
         for job in jobs.values()
         if is_own(job, submission, shares_files=shares_files) and owner_of(job.id) in {None, submission.id}
     ]
-    own = _only_own(claimed, submission, session)
+    own = _only_own(claimed, submission, session, shares_files=shares_files)
     others = [job for job in jobs.values() if job not in own]
     for job in others:
         _refuse_taken(job, submission, session)
@@ -91,7 +93,7 @@ def _files_of_content(jobs: Sequence[Job], session: Session, key: str) -> frozen
     """Return the files among these jobs' whose names tell the key.
 
     A list of files may be cut short or leave out what is old, so the newest that it does not show are asked for by
-    their ids; what cannot be seen at all is told, since it might be of this content.
+    their ids; a warning counts what stays unseen, since it might be of this content.
     """
     silent = [job for job in jobs if not job.metadata.keys() & {KEY, SUBMISSION}]
     untold = [job for job in silent if job.training_file and not job.failed]
@@ -100,13 +102,14 @@ def _files_of_content(jobs: Sequence[Job], session: Session, key: str) -> frozen
     newest = sorted(untold, key=lambda job: job.created_at, reverse=True)
     wanted = list(dict.fromkeys(job.training_file for job in newest if job.training_file))
     listed, mark = file_names(session.api), mark_of(key)
-    unseen = [file_id for file_id in wanted if file_id not in listed]
-    for file_id in unseen[:_MOST_ASKED]:
+    for file_id in [each for each in wanted if each not in listed][:_MOST_ASKED]:
         remote = session.api.retrieve_file(file_id)
-        if remote is None or remote.name is None:
-            log.info("file.unseen", file_id=file_id, reason="whether its job is of this content is not known")
-        else:
+        if remote is not None and remote.name is not None:
             listed[file_id] = remote.name
+    if unseen := sum(file_id not in listed for file_id in wanted):
+        log.warning(
+            "files.unseen", files=unseen, reason="whether jobs trained on this content with them is unknown"
+        )
     return frozenset(file_id for file_id in wanted if mark in listed.get(file_id, ""))
 
 
@@ -139,7 +142,7 @@ def is_own(job: Job, submission: Submission, *, shares_files: bool) -> bool:
     )
 
 
-def _only_own(found: Sequence[Job], submission: Submission, session: Session) -> list[Job]:
+def _only_own(found: Sequence[Job], submission: Submission, session: Session, *, shares_files: bool) -> list[Job]:
     """Return the jobs of those that `is_own` names which are certainly the submission's.
 
     Where nothing but the file tells, somebody else may have trained on it too: then model, seed and time of
@@ -147,11 +150,7 @@ def _only_own(found: Sequence[Job], submission: Submission, session: Session) ->
     where the service answered the upload with a file of another name, which others may have.
     Jobs of one file and of our very seed are all the submission's: a request that something repeated.
     """
-    proven = [
-        job
-        for job in found
-        if SUBMISSION in job.metadata or session.trusts_metadata or job.seed == submission.seed
-    ]
+    proven = [job for job in found if SUBMISSION in job.metadata or shares_files or job.seed == submission.seed]
     told_by_file = [job for job in found if job not in proven]
     if proven or not told_by_file:
         return proven
@@ -220,21 +219,13 @@ def _listed(api: Api, metadata: Mapping[str, str] | None) -> Iterator[Job]:
 def pages(
     api: Api, metadata: Mapping[str, str] | None = None, *, skips_damaged: bool = False
 ) -> Iterator[JobPage]:
-    """Yield the pages of the account's jobs, newest first; UnavailableError rather than believe one that lies."""
-    after, seen = None, set[str]()
-    while True:
-        page = api.list_jobs(metadata=metadata, after=after, skips_damaged=skips_damaged)
-        yield page
-        if page.after is None:
-            return
-        if page.after in seen:
-            raise UnavailableError(
-                "unavailable",
-                f"The API at {api.profile.base_url} lists its jobs in circles.",
-                next_step="Run the same command again later, it goes on where it stopped.",
-            )
-        seen.add(page.after)
-        after = page.after
+    """Return the pages of the account's jobs, newest first; UnavailableError rather than believe one that lies."""
+    ask = partial(_page, api, metadata, skips_damaged=skips_damaged)
+    return walk(ask, base_url=api.profile.base_url, what="its jobs")
+
+
+def _page(api: Api, metadata: Mapping[str, str] | None, after: str | None, *, skips_damaged: bool) -> JobPage:
+    return api.list_jobs(metadata=metadata, after=after, skips_damaged=skips_damaged)
 
 
 def _best_first(job: Job) -> tuple[bool, datetime]:

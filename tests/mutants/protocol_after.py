@@ -95,7 +95,7 @@ AFTER = (
         "first-page-only",
         f"{_LOOKUP}: every page",
         "all pages after the first",
-        "ftjobs/workflows/lookup.py",
+        "ftjobs/provider/pages.py",
         "        if page.after is None:\n",
         "        if True:\n",
         (f"{_PAGES}::test_a_job_on_the_last_page_is_found",),
@@ -104,38 +104,33 @@ AFTER = (
         "any-object-is-a-page",
         f'{_LOOKUP}: `object == "list"`',
         "asking for it",
-        "ftjobs/provider/objects.py",
-        """or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of jobs")
-""",
-        """or not isinstance(body.get("data"), list):
-        raise ValueError("no list of jobs")
-""",
+        "ftjobs/provider/pages.py",
+        """or body.get("object") != "list" or not""",
+        """or not""",
         (f"{_READS}::test_a_page_that_lies_is_asked_for_again_and_never_read_as_no_jobs",),
     ),
     Mutant(
         "null-data-is-no-jobs",
         f"{_LOOKUP}: `data` is a list",
         "that: null is read as no jobs",
-        "ftjobs/provider/objects.py",
-        """or body.get("object") != "list" or not isinstance(body.get("data"), list):
-        raise ValueError("no list of jobs")
-    has_more""",
-        """or body.get("object") != "list":
-        raise ValueError("no list of jobs")
-    body["data"] = body.get("data") or []
-    has_more""",
+        "ftjobs/provider/pages.py",
+        """ or not isinstance(body.get("data"), list):
+        raise ValueError(f"no list of {what}")
+    return body["data"], body
+""",
+        """:
+        raise ValueError(f"no list of {what}")
+    return body.get("data") or [], body
+""",
         (f"{_PAGES}::test_a_lie_on_a_later_page_is_no_answer[null data]",),
     ),
     Mutant(
         "no-has-more-is-the-end",
         f"{_LOOKUP}: `has_more` is a boolean",
         "that: a page without it is the last",
-        "ftjobs/provider/objects.py",
-        """    has_more = body.get("has_more", False if is_whole and look_alike(body) is None else None)
-""",
-        """    has_more = body.get("has_more", False)
-""",
+        "ftjobs/provider/pages.py",
+        """page.get("has_more", False if is_whole else None)""",
+        """page.get("has_more", False)""",
         (f"{_PAGES}::test_a_lie_on_a_later_page_is_no_answer[no has_more]",),
     ),
     Mutant(
@@ -164,7 +159,7 @@ AFTER = (
         "circles-are-the-end",
         f"{_LOOKUP}: the cursor moves",
         "that: pages in circles end as if all was seen",
-        "ftjobs/workflows/lookup.py",
+        "ftjobs/provider/pages.py",
         "        if page.after in seen:\n",
         "        if page.after in seen:\n            return\n",
         (f"{_PAGES}::test_pages_that_go_in_circles_are_no_answer",),

@@ -140,7 +140,7 @@ def test_a_part_that_is_not_acknowledged_is_sent_again_whole_and_hashed_once(
 def test_an_answer_before_all_bytes_left_is_none(
     account: Accounts, monkeypatch: pytest.MonkeyPatch, large: Path
 ) -> None:
-    bodies = []
+    bodies: list[bytes] = []
 
     def answer(_: object, request: httpx2.Request) -> httpx2.Response:
         # The first time none is asked for, as where a service answers early and hangs up.

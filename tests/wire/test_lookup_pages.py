@@ -333,7 +333,11 @@ def test_without_metadata_the_name_of_the_file_tells_another_machines_content(
 
 @pytest.mark.parametrize("name", [f"{mark_of(KEY)}-d.jsonl", "d.jsonl", None])
 def test_a_file_that_the_list_does_not_show_is_asked_for_by_its_id(
-    account: Accounts, session: Sessions, httpx2_mock: respx.MockRouter, name: str | None
+    account: Accounts,
+    session: Sessions,
+    httpx2_mock: respx.MockRouter,
+    capsys: pytest.CaptureFixture[str],
+    name: str | None,
 ) -> None:
     """A list may be cut short without a word, or leave out what is old."""
     serve(httpx2_mock, page_of(job_object("ftjob-1", training_file="file-old")))
@@ -341,6 +345,7 @@ def test_a_file_that_the_list_does_not_show_is_asked_for_by_its_id(
     tell_files(httpx2_mock, {} if name is None else {"file-old": name})
     found = look_up(a_submission(), session(account(keeps_metadata=False)))
     assert ids(found) == ([], ["ftjob-1"] if name and mark_of(KEY) in name else [])
+    assert ("files.unseen" in capsys.readouterr().err) is (name is None)
 
 
 def test_a_list_of_files_with_another_limit_is_asked_for_as_it_is(
