@@ -73,10 +73,16 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    parse: Callable[[object], object]  # TypeError or ValueError where the value has another form
+class Kind:
+    """What a setting's value must be.
+
+    `parse` raises TypeError or ValueError where the value has another form, which `form` says in words. `shown`
+    says whether an error may repeat the value: a URL may hold a password.
+    """
+
+    parse: Callable[[object], object]
     form: str
-    shown: bool = True  # whether an error may repeat the value: a URL may hold a password
+    shown: bool = True
 
 
 def _text(value: object) -> str:
@@ -117,7 +123,8 @@ def _usd_by_tag(value: object) -> Mapping[str, Usd]:
     return found
 
 
-def _pattern(value: object) -> str:
+def pattern(value: object) -> str:
+    """Return `value`, a regular expression as TOML holds one; TypeError or ValueError where it is none."""
     try:
         re.compile(_text(value))
     except (re.error, RecursionError):
@@ -131,11 +138,11 @@ def _log_style(value: object) -> str:
     return str(value)
 
 
-_TEXT = _Kind(_text, "text without line breaks or spaces around it", shown=False)
-_SECONDS = _Kind(_seconds, "a number of seconds above 0, like 2 or 0.5")
-_USD = _Kind(_usd, 'an amount in USD as a decimal string, like "5.00"')
+_TEXT = Kind(_text, "text without line breaks or spaces around it", shown=False)
+_SECONDS = Kind(_seconds, "a number of seconds above 0, like 2 or 0.5")
+_USD = Kind(_usd, 'an amount in USD as a decimal string, like "5.00"')
 
-_KINDS: Final[Mapping[str, _Kind]] = {
+_KINDS: Final[Mapping[str, Kind]] = {
     "profile": _TEXT,
     "ledger_url": _TEXT,
     "settle_s": _SECONDS,
@@ -144,11 +151,11 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "confirm_above_usd": _USD,
     "price_list": _TEXT,
     "budget.monthly_usd": _USD,
-    "budget.profiles": _Kind(_usd_by_name, 'a table of amounts in USD, like openai = "100.00"'),
-    "budget.tags": _Kind(_usd_by_tag, 'a table of amounts in USD, like "team=search" = "50.00"'),
-    "reconcile.training_line_item": _Kind(_pattern, 'a regular expression, like "training|fine.?tuning"'),
+    "budget.profiles": Kind(_usd_by_name, 'a table of amounts in USD, like openai = "100.00"'),
+    "budget.tags": Kind(_usd_by_tag, 'a table of amounts in USD, like "team=search" = "50.00"'),
+    "reconcile.training_line_item": Kind(pattern, 'a regular expression, like "training|fine.?tuning"'),
     "reconcile.tolerance_usd": _USD,
-    "log": _Kind(_log_style, '"human" or "json"'),
+    "log": Kind(_log_style, '"human" or "json"'),
 }
 
 SETTING_NAMES: Final = tuple(_KINDS)
@@ -196,7 +203,7 @@ def load_settings(
     values: dict[str, Any] = {}
     origins = dict.fromkeys((*map(field_of, _KINDS), *_OPENAI_VARIABLES.values()), DEFAULT)
 
-    def settle(name: str, value: object, origin: str, kind: _Kind) -> None:
+    def settle(name: str, value: object, origin: str, kind: Kind) -> None:
         parsed = _parsed(name, value, origin, kind)
         if isinstance(parsed, Mapping):  # a nearer file adds to a table, and wins where both name the same
             parsed = {**values.get(field_of(name), {}), **parsed}
@@ -321,7 +328,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _parsed(name: str, value: object, origin: str, kind: _Kind) -> object:
+def _parsed(name: str, value: object, origin: str, kind: Kind) -> object:
     try:
         return kind.parse(value)
     except (TypeError, ValueError, OverflowError):

@@ -95,7 +95,10 @@ class Token:
         if ran.returncode != 0:
             said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
             raise _no_token(self.name, said[-1][:200] if said else f"it ended with {ran.returncode}")
-        return _checked(ran.stdout.decode("utf-8", "replace").strip(), self.name, said_by="printed by").reveal()
+        token = ran.stdout.decode("utf-8", "replace").strip()
+        if flaw := _flaw(token):
+            raise _no_token(self.name, f"it printed {flaw}")
+        return token
 
 
 Credential = Secret | Token
@@ -141,20 +144,25 @@ def _no_key(what: str, variable: str, first: str = "", *, then: str = "") -> Con
     )
 
 
-def _checked(value: str, variable: str, *, said_by: str = "in") -> Secret:
+def _checked(value: str, variable: str) -> Secret:
+    if flaw := _flaw(value):
+        raise ConfigError(
+            "bad_api_key",
+            f"The API key in {variable} cannot be used: it holds {flaw}.",
+            next_step=f"Set {variable} again, to the key alone.",
+            variable=variable,
+        )
+    return Secret(value, variable)
+
+
+def _flaw(value: str) -> str | None:
+    """Return what keeps a header from carrying `value` as a key, None where nothing does."""
     if not value:
-        flaw = "nothing"
-    elif not value.isascii():
-        flaw = "characters that are not ASCII"
-    elif value.strip() != value:
-        flaw = "white space or a line break around the key"
-    elif any(not character.isprintable() or character.isspace() for character in value):
-        flaw = "white space or control characters"
-    else:
-        return Secret(value, variable)
-    raise ConfigError(
-        "bad_api_key",
-        f"The API key {said_by} {variable} cannot be used: it holds {flaw}.",
-        next_step=f"Set {variable} again, to the key alone.",
-        variable=variable,
-    )
+        return "nothing"
+    if not value.isascii():
+        return "characters that are not ASCII"
+    if value.strip() != value:
+        return "white space or a line break around the key"
+    if any(not character.isprintable() or character.isspace() for character in value):
+        return "white space or control characters"
+    return None

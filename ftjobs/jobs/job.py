@@ -19,6 +19,8 @@ _MAX_TOKENS = 10**11
 DAMAGED = "\ufffd"
 _FILE_ID = re.compile(r"(?!\.+$)[^\s/\\?#%\x00-\x1f\x7f-\x9f\ufffd]{1,200}")
 ENDED_WORDS = FAILED_WORDS | {SUCCEEDED}
+API_WORDS = frozenset({"validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"})
+"""The status words of the API reference, and of its examples."""
 
 
 @dataclass(frozen=True, slots=True)

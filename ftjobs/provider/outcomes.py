@@ -204,13 +204,13 @@ def error_of(reply: Reply) -> tuple[str, str]:
         body = reply.decoded()
     except (ValueError, RecursionError):
         return fallback
-    error = body.get("error") if isinstance(body, dict) else None
-    if isinstance(body, dict) and isinstance(body.get("detail"), list | str):
-        return fallback[0], one_line(_detail(body["detail"]))
-    if isinstance(error, str):
+    if not isinstance(body, dict):
+        return fallback
+    error, detail = body.get("error"), body.get("detail")
+    if isinstance(error, str) and error:
         return fallback[0], one_line(error)
     if not isinstance(error, dict):
-        return fallback
+        return (fallback[0], one_line(_detail(detail))) if isinstance(detail, list | str) else fallback
     code = next((error[k] for k in ("code", "type") if isinstance(error.get(k), str) and error[k]), fallback[0])
     message = error.get("message")
     return one_line(code, 64), one_line(message) if isinstance(message, str) and message else fallback[1]

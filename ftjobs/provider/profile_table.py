@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from ftjobs.config import RawTable
+from ftjobs.config import Kind, RawTable, pattern
 from ftjobs.errors import ConfigError, nearest
+from ftjobs.jobs.job import API_WORDS
 from ftjobs.jobs.spec import FIELDS as JOB_FIELDS
 
 FEATURES: Final = ("metadata", "seed", "suffix", "validation_file", "events", "checkpoints", "cursor")
 """What a service may lack: fields of the create call, lists of a job, and lists that come in pages."""
 NUMBERS: Final = ("batch_size", "learning_rate_multiplier", "learning_rate", "beta")
 """Hyperparameters that a service may take within bounds of its own."""
-_API_WORDS: Final = {"validating_files", "queued", "running", "paused", "succeeded", "failed", "cancelled"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    parse: Callable[[object], object]  # TypeError or ValueError where the value has another form
-    form: str
 
 
 def _text(value: object) -> str:
@@ -53,13 +46,13 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _one_of(*words: str) -> _Kind:
+def _one_of(*words: str) -> Kind:
     def parse(value: object) -> str:
         if value not in words:
             raise ValueError
         return _text(value)
 
-    return _Kind(parse, " or ".join(f'"{word}"' for word in words))
+    return Kind(parse, " or ".join(f'"{word}"' for word in words))
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -92,7 +85,7 @@ def _statuses(value: object) -> Mapping[str, str]:
         raise TypeError
     for word, meaning in value.items():
         # A job that runs must not free its key, nor one that has ended never settle.
-        if meaning not in _API_WORDS or (word in _API_WORDS and meaning != word):
+        if meaning not in API_WORDS or (word in API_WORDS and meaning != word):
             raise ValueError
     return {_text(word): _text(meaning) for word, meaning in value.items()}
 
@@ -133,40 +126,32 @@ def _names(value: object) -> set[str]:
     return set(value).union(*map(_names, value.values()))
 
 
-def _pattern(value: object) -> str:
-    try:
-        re.compile(_text(value))
-    except (re.error, OverflowError, RecursionError):
-        raise ValueError from None
-    return _text(value)
+_TEXT = Kind(_text, "a text that is not empty")
+_HEADER = Kind(_header, "a text of printable ASCII characters")
+_WHOLE = Kind(_whole, "a whole number, 1 or more")
+_FLAG = Kind(_flag, "true or false")
 
-
-_TEXT = _Kind(_text, "a text that is not empty")
-_HEADER = _Kind(_header, "a text of printable ASCII characters")
-_WHOLE = _Kind(_whole, "a whole number, 1 or more")
-_FLAG = _Kind(_flag, "true or false")
-
-_KINDS: Final[Mapping[str, _Kind]] = {
+_KINDS: Final[Mapping[str, Kind]] = {
     "extends": _TEXT,
     "base_url": _TEXT,
     "api_key_env": _TEXT,
     "admin_key_env": _TEXT,
-    "token_command": _Kind(_command, 'a list of words, like ["az", "account", "get-access-token"]'),
+    "token_command": Kind(_command, 'a list of words, like ["az", "account", "get-access-token"]'),
     "auth": _one_of("bearer", "api-key"),
     "account": _TEXT,
     "organization": _HEADER,
     "project": _HEADER,
     "models": _one_of("catalog", "any"),
-    "lacks": _Kind(_features, f"a list of {', '.join(FEATURES)}"),
-    "statuses": _Kind(
+    "lacks": Kind(_features, f"a list of {', '.join(FEATURES)}"),
+    "statuses": Kind(
         _statuses, 'a table of words, like { stopped = "cancelled" }, the API\'s own last words left'
     ),
-    "file_ready": _Kind(_ready_words, 'a list of words, "" for none, like ["processed", ""]'),
-    "auto": _Kind(_auto, '"auto" or a whole number'),
+    "file_ready": Kind(_ready_words, 'a list of words, "" for none, like ["processed", ""]'),
+    "auto": Kind(_auto, '"auto" or a whole number'),
     "hyperparameters_in": _one_of("method", "top"),
-    "hyperparameters": _Kind(_bounds, f"a table of bounds, like batch_size = [1, 32], of {', '.join(NUMBERS)}"),
-    "extra_body": _Kind(_extra_body, "a table of fields that ftjobs does not send itself, as JSON has them"),
-    "suffix_pattern": _Kind(_pattern, "a regular expression"),
+    "hyperparameters": Kind(_bounds, f"a table of bounds, like batch_size = [1, 32], of {', '.join(NUMBERS)}"),
+    "extra_body": Kind(_extra_body, "a table of fields that ftjobs does not send itself, as JSON has them"),
+    "suffix_pattern": Kind(pattern, "a regular expression"),
     "byte_order_mark": _FLAG,
     "prices": _one_of("bundled", "own"),
     "billing": _one_of("trained_tokens", "manual"),

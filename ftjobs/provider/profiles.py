@@ -42,7 +42,7 @@ class Profile:
     `lacks` names what it does not have (`profile_table.FEATURES`); `statuses` says which of the API's words its
     own status words mean; `file_ready` are the words of a file that can be trained on, None being no word at all.
     Where `hyperparameters` has bounds, these are all that it takes beside the epochs. `extra_body` goes into each
-    create call. With `billing` manual, trained tokens make no bill.
+    create call.
     """
 
     name: str
@@ -70,7 +70,6 @@ class Profile:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     suffix_pattern: str | None = None
     byte_order_mark: bool = False
-    billing: Literal["trained_tokens", "manual"] = "trained_tokens"
 
     @property
     def admin_key_variable(self) -> str | None:
@@ -232,9 +231,8 @@ def _from_table(name: str, table: RawTable) -> Profile:
 def _profile(name: str, values: Mapping[str, Any]) -> Profile:
     """Return the profile of these values, which `parse_table` returned."""
     renamed = {"account": "account_name", "catalog_dates": "uses_catalog_dates"}
-    fields = {
-        renamed.get(key, key): value for key, value in values.items() if key not in {"extends", "models", "prices"}
-    }
+    not_its_own = {"extends", "models", "prices", "billing"}  # the last two: `profiles_where`
+    fields = {renamed.get(key, key): value for key, value in values.items() if key not in not_its_own}
     profile = Profile(name, fields.pop("base_url", None), any_model=values.get("models") == "any", **fields)
     return replace(profile, keeps_metadata=profile.is_openai and "metadata" not in profile.lacks)
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftjobs.jobs.job import ENDED_WORDS
+from ftjobs.jobs.job import API_WORDS, ENDED_WORDS
 from ftjobs.provider.api import Api
 from ftjobs.provider.lookalikes import look_alike, other_api
 from ftjobs.provider.outcomes import NoReply, Reply, error_of, one_line
 from ftjobs.provider.profiles import Profile
 
-# Words of the API reference, and of its examples.
-_KNOWN_WORDS = ENDED_WORDS | {"validating_files", "queued", "running", "paused"}
 _NOT_THERE = {404, 405, 501}
 # No job bears this: a service that filters its list by metadata answers with none.
 _NOBODY = {"ftjobs_probe": "nobody"}
@@ -144,7 +142,7 @@ def _lines_of(job: Mapping[str, Any]) -> list[str]:
     elif isinstance(job.get("hyperparameters"), dict):
         lines.append('hyperparameters_in = "top"')
     told = job.get("provider_status") or job.get("status")
-    if isinstance(told, str) and told not in _KNOWN_WORDS:
+    if isinstance(told, str) and told not in API_WORDS | ENDED_WORDS:
         word = one_line(told, 40).replace('"', "")
         lines.append(f'# its newest job is "{word}": if that means it ended, add statuses = {{ "{word}" = "…" }}')
     return lines

@@ -100,8 +100,8 @@ def test_threads_that_need_a_token_at_once_run_the_command_once(printing: Callab
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "it holds nothing"),
-        ("print('two words')", "white space"),
+        ("", "it printed nothing"),
+        ("print('two words')", "it printed white space"),
         ("import sys; print('Please run az login', file=sys.stderr); sys.exit(1)", "Please run az login"),
         ("import sys; sys.exit(3)", "it ended with 3"),
     ],
@@ -112,7 +112,7 @@ def test_a_command_that_brings_no_token_is_told(
     with pytest.raises(ConfigError) as caught:
         Token(printing(text), on_new=lambda _: None).reveal()
     assert said in caught.value.message
-    assert caught.value.exit_code == 3
+    assert (caught.value.code, caught.value.exit_code) == ("no_token", 3)
 
 
 def test_a_command_that_is_not_there_is_told() -> None:
@@ -248,6 +248,14 @@ def test_a_refusal_in_fastapis_form_is_told(account: Accounts, httpx2_mock: resp
     refused = account().api.create_job(BODY)
     assert isinstance(refused, Rejected)
     assert refused.message == "body.training_files: Field required"
+
+
+def test_the_apis_own_form_of_an_error_tells_more_than_fastapis(
+    account: Accounts, httpx2_mock: respx.MockRouter
+) -> None:
+    error = {"code": "model_not_found", "message": "No such model"}
+    httpx2_mock.post(JOBS).respond(404, json={"error": error, "detail": "Not Found"})
+    assert account().api.create_job(BODY) == Rejected(404, "model_not_found", "No such model")
 
 
 # What doctor finds out
