@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ftjobs.app import App
 from ftjobs.ledger.entries import Trail
-from ftjobs.ledger.month import MonthReport, report
+from ftjobs.ledger.month import MonthReport
 from ftjobs.models.names import ModelName
 from ftjobs.money import Usd
 from ftjobs.periods import parse_period
@@ -133,10 +133,8 @@ class Ftjobs:
         Offline. ValueError for what is no period.
         """
         chosen = None if period is None else parse_period(period, now=self._app.ambient.now())
-        ledger = self._app.ledger
-        with ledger.listing(chosen) as found:
-            hosting = found.hosting
-        return report(ledger.trails_in(chosen), chosen, hosting=hosting)
+        with self._app.ledger.listing(chosen) as found:
+            return found.report()
 
     def _ids(self, jobs: tuple[str, ...]) -> list[str]:
         return [self._app.ledger.find(reference).id for reference in jobs]

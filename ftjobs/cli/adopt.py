@@ -17,13 +17,13 @@ from ftjobs.errors import FtjobsError, InterruptedByUserError, UsageError
 from ftjobs.periods import parse_instant
 from ftjobs.reports.numbers import count
 
-_NOBODY = "nobody"
-
 if TYPE_CHECKING:
     from ftjobs.app import App
     from ftjobs.ledger.adopted import Adopted, Rescued
     from ftjobs.provider.objects import JobPage
     from ftjobs.workflows.session import Session
+
+_NOBODY = "nobody"
 
 
 def adopt(
@@ -135,8 +135,8 @@ class _Work:
                 told = named(session.api, self.jobs, on_seen=seen) if self.jobs else None
                 if self.owner not in {None, _NOBODY} and told is not None:
                     attach_named(told[0].jobs[0], str(self.owner), session, adopter.done)
-                    return adopter.done, None
-                adopter.adopt(listed(session.api, since=self.since) if told is None else told)
+                else:
+                    adopter.adopt(listed(session.api, since=self.since) if told is None else told)
                 stack.close()
                 # Read again rather than kept in memory; what is new since then has another chance.
                 again = listed(session.api, since=self.since) if told is None else told

@@ -18,9 +18,9 @@ from ftjobs.ledger.glances import GLANCED, POSTED, Loads, glance_of, posting_of,
 from ftjobs.ledger.history import Past
 from ftjobs.ledger.hosting import HostingSum
 from ftjobs.ledger.hosting_store import hosting_in
-from ftjobs.ledger.month import Digested, Line, digest_of
+from ftjobs.ledger.month import Digested, Line, MonthReport, digest_of, report
 from ftjobs.ledger.tables import entries, instant_of, jobs, submissions
-from ftjobs.ledger.trails import among, listed_in, select_history, select_submissions
+from ftjobs.ledger.trails import among, listed_in, select_history, select_submissions, select_trails
 from ftjobs.periods import Period
 
 _A_TIME = 500
@@ -51,6 +51,11 @@ class Listing:
     def hosting(self) -> HostingSum:
         """What was hosted in the period, whichever jobs it lists."""
         return hosting_in(self._connection, self.period, as_of=self.as_of)
+
+    def report(self) -> MonthReport:
+        """Return the same with whole trails, in memory."""
+        trails = select_trails(self._connection, self._listed, as_of=self.as_of)
+        return report(trails, self.period, as_of=self.as_of, hosting=self.hosting)
 
     def noted(self) -> Iterator[tuple[Line, Sequence[str]]]:
         """Yield each line with what is unusual about it, as `Ledger.unusual` finds it."""

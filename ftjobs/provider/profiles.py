@@ -216,6 +216,13 @@ def _from_table(name: str, table: RawTable) -> Profile:
             next_step="Write it where hyperparameters_in says that they stand, or change hyperparameters_in.",
             key="extra_body",
         )
+    if profile.byte_order_mark and profile.has_uploads_api:
+        raise ConfigError(
+            "bad_setting",
+            f"{table.origin}: byte_order_mark is for files that are sent as one, and this service takes parts.",
+            next_step="Add uploads_api = false to that table, or remove byte_order_mark.",
+            key="byte_order_mark",
+        )
     # A key is never sent to a host that it was not meant for.
     hosts = parents[parent].key_hosts
     if not own.keys() & {"api_key_env", "token_command"} and hosts is not None and not profile.is_within(hosts):

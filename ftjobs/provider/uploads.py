@@ -125,10 +125,16 @@ class _Marked(io.BufferedIOBase):
         return 0 if self._left else len(codecs.BOM_UTF8) + self._reader.tell()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to the start or the end, which is all that sending a file needs."""
-        self._left = codecs.BOM_UTF8 if (offset, whence) == (0, io.SEEK_SET) else b""
-        place = self._reader.seek(0 if self._left else max(0, offset), io.SEEK_SET if self._left else whence)
-        return 0 if self._left else len(codecs.BOM_UTF8) + place
+        """Go to the start or the end, all that sending a file needs; io.UnsupportedOperation for another place."""
+        match offset, whence:
+            case 0, io.SEEK_SET:
+                self._left = codecs.BOM_UTF8
+                return self._reader.seek(0)
+            case 0, io.SEEK_END:
+                self._left = b""
+                return len(codecs.BOM_UTF8) + self._reader.seek(0, io.SEEK_END)
+            case _:
+                raise io.UnsupportedOperation("a place between the start and the end")
 
 
 def marked(reader: HashingReader) -> io.BufferedIOBase:

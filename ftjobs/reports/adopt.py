@@ -39,6 +39,8 @@ def adopted_text(done: Adopted) -> str:
     """Return what was adopted, settled and known before, and where to look at it."""
     if not done.job_ids:
         return "no jobs to adopt: the service has none of those"
+    if done.attached:
+        return "\n".join(f"submission {owner} has job {clean(job)} now" for job, owner in done.attached.items())
     parts = [f"adopted {count(len(done.new), 'job')}"]
     if done.new:
         parts[0] += f" ({f'{done.with_estimate:,}' if done.with_estimate else 'none'} with an estimate)"
@@ -106,8 +108,6 @@ def adopted_notes(done: Adopted) -> list[str]:
             f"the service does not tell the trained tokens of {count(done.untold, 'job')} that ended: "
             "what they cost is unknown, and `ftjobs status` asks again"
         )
-    for job_id, submission_id in done.attached.items():
-        notes.append(f"submission {submission_id} has job {clean(job_id)} now, which you named")
     if done.left:
         notes.append(
             f"{count(len(done.left), 'job')} {_is(len(done.left), 'belongs', 'belong')} to submissions that are "

@@ -51,7 +51,8 @@ def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Mark
     """
     train, valid = series(curve, "train_loss"), series(curve, "valid_loss")
     if width == PLAIN:
-        return [*_words("training", train), *_words("validation", valid)]
+        told = (("training", train), ("validation", valid))
+        return [loss_words(name, known) for name, known in told if known]
     if not train and not valid:
         return []
     every = [*train, *valid]
@@ -75,19 +76,14 @@ def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Mark
     ]  # fmt: skip
 
 
-def _words(name: str, known: Sequence[tuple[int, float]]) -> Iterator[str]:
-    """Yield "training loss from 2.1 at step 1 to 0.41 at step 108, lowest 0.4 at step 100"."""
-    if not known:
-        return
+def loss_words(name: str, known: Sequence[tuple[int, float]]) -> str:
+    """Return "training loss from 2.1 at step 1 to 0.41 at step 108, lowest 0.4 at step 100"; for one or more."""
     (first, start), (last, end) = known[0], known[-1]
-    if len(known) == 1:
-        yield f"{name} loss {start:.4g} at step {first:,}"
-        return
-    lowest, loss = min(known, key=lambda each: each[1])
-    yield (
-        f"{name} loss from {start:.4g} at step {first:,} to {end:.4g} at step {last:,},"
-        f" lowest {loss:.4g} at step {lowest:,}"
-    )
+    if first == last:
+        return f"{name} loss {start:.4g} at step {first:,}"
+    least_at, least = min(known, key=lambda each: each[1])
+    lowest = "" if least_at == last else f", lowest {least:.4g} at step {least_at:,}"
+    return f"{name} loss from {start:.4g} at step {first:,} to {end:.4g} at step {last:,}{lowest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ftjobs.logs import scrub_text
 from ftjobs.money import ZERO, Usd
 from ftjobs.pricing.ownership import Cumulative, Ownership
 from ftjobs.pricing.verdict import verdict
-from ftjobs.reports.chart import series
+from ftjobs.reports.chart import loss_words, series
 from ftjobs.reports.chart_style import (
     ACCENT,
     INK,
@@ -49,20 +49,11 @@ def loss_figure(job_id: str, about: str, curve: Curve, *, name: str) -> Figure |
     return Figure(
         name,
         job_id,
-        f"{about}. {' '.join(_loss_text(title, found) for title, found in known.items())}",
+        f"{about}. {' '.join(f'{loss_words(title, found).capitalize()}.' for title, found in known.items())}",
         (_loss_chart(points, list(known)),),
         (Column("Step"), *(Column(f"{title} loss".capitalize(), right=True) for title in known)),
         tuple(_loss_rows(known)),
     )
-
-
-def _loss_text(title: str, found: Sequence[tuple[int, float]]) -> str:
-    (first, start), (last, end) = found[0], found[-1]
-    if first == last:
-        return f"{title.capitalize()} loss {start:.4g} at step {first:,}."
-    least_at, least = min(found, key=lambda each: each[1])
-    lowest = "" if least_at == last else f", lowest {least:.4g} at step {least_at:,}"
-    return f"{title.capitalize()} loss from {start:.4g} at step {first:,} to {end:.4g} at step {last:,}{lowest}."
 
 
 def _loss_rows(known: dict[str, list[tuple[int, float]]]) -> list[list[str]]:

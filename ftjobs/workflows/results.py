@@ -86,8 +86,8 @@ def save_trail(job: Job, api: Api, directory: Path) -> Saved:
     """Keep everything that the service has of a job in `directory`/its id, before the service is gone.
 
     `job.json` is the job as it was last told, `events.jsonl` its events, oldest first, `checkpoints.json` its
-    checkpoints; result files lie beside them. What an ended job left once is not fetched again; what a job told
-    while it ran is replaced. What cannot be had is told, and never fatal.
+    checkpoints, where the service has such; result files lie beside them. What an ended job left once is not
+    fetched again; what a job told while it ran is replaced. What cannot be had is told, and never fatal.
     """
     keeper = _Keeper(job, directory / stem_of(job.id))
     try:
@@ -109,12 +109,16 @@ def save_trail(job: Job, api: Api, directory: Path) -> Saved:
         with keeper.trouble_is_told():
             keeper.keep(name, fetch(), kind, force=known is not None)
 
-    save("events.jsonl", "events", lambda: _lines(_event_json(each) for each in reversed([*events(api, job.id)])))
-    save(
-        "checkpoints.json",
-        "checkpoints",
-        lambda: _json([_checkpoint_json(each, job.id) for each in checkpoints(api, job.id)]),
-    )
+    def told_events() -> bytes:
+        return _lines(_event_json(each) for each in reversed([*events(api, job.id)]))
+
+    def told_checkpoints() -> bytes:
+        return _json([_checkpoint_json(each, job.id) for each in checkpoints(api, job.id)])
+
+    if "events" not in api.profile.lacks:
+        save("events.jsonl", "events", told_events)
+    if "checkpoints" not in api.profile.lacks:
+        save("checkpoints.json", "checkpoints", told_checkpoints)
     for number, file_id in enumerate(job.result_files, 1):
         if is_final and keeper.has_result(number):
             continue

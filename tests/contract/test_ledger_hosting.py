@@ -108,6 +108,8 @@ def test_hours_belong_to_the_month_of_their_day_also_of_a_job_that_the_month_doe
     assert hosted_in(ledger, month_of(NOW)) == HostingSum(1, Usd.parse("1.70"))
     assert hosted_in(ledger, month_of(LATER)) == HostingSum(2, Usd.parse("5.10"))
     assert hosted_in(ledger, None) == HostingSum(2, Usd.parse("6.80"))
+    with ledger.listing(month_of(LATER)) as found:
+        assert found.report().hosting == HostingSum(2, Usd.parse("5.10"))
 
 
 def test_an_earlier_print_knows_nothing_of_what_was_recorded_since(ledger: Ledger) -> None:

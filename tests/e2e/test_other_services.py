@@ -158,8 +158,10 @@ def test_a_job_is_given_to_its_submission_by_name(service: Service, shell: Shell
     service.settings(list_lag_s=0)
     (submission,), (job,) = book.submissions(), [each["id"] for each in service.jobs()]
     service.settings(list_lag_s=600)
-    given = shell.run("adopt", job, "--for", submission["id"], "--json")
+    kept = shell.person.home / "kept"
+    given = shell.run("adopt", job, "--for", submission["id"], "--save-results", str(kept), "--json")
     assert (given.code, given.json["attached"]) == (0, {job: submission["id"]}), given.out + given.err
+    assert (given.json["rescued"]["unsaved_job_ids"], (kept / job / "job.json").exists()) == ([], True)
     assert book.job_ids() == [job]
     again = shell.run("adopt", job, "--for", submission["id"], "--json")
     assert (again.code, again.json["code"]) == (2, "not_attached")

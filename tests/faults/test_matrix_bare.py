@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ftjobs.cli.practice import practice_settings
-from ftjobs.sandbox.personalities import PERSONALITIES
-from ftjobs.sandbox.serving import serve_in_background
+from ftjobs.sandbox.personalities import BARE, Personality
 from tests.conftest import Service
 from tests.faults.conftest import Desk
 from tests.faults.grid import Cell, cells
 from tests.faults.network import FAULTS, GRID
-from tests.faults.test_matrix_network import _FAST, _IMPATIENT, Line, Street, forks, play, street
+from tests.faults.test_matrix_network import _FAST, _IMPATIENT, Street, forks, line, play, service, street
 
-__all__ = ["forks", "street"]  # fixtures of the other file
+__all__ = ["forks", "line", "service", "street"]  # fixtures of the other file
 
 # A bare service has no models to ask about, and never makes a file wait.
 _ASKED = {"lookup", "upload", "create", "look-again", "resend", "sync-list", "sync-one", "revisit"}
@@ -33,28 +30,9 @@ _IN_THE_SUITE = {
 }
 
 
-class BareLine(Line):
-    """A line to the barest service."""
-
-    def mend(self) -> str:
-        """Serve; return the base URL."""
-        bare = PERSONALITIES["bare"]
-        return self._serving.enter_context(serve_in_background(self.folder, port=self.port, personality=bare))
-
-
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        line = BareLine(tmp_path / "service", holder.getsockname()[1])
-        yield line
-        line.cut()
-
-
-@pytest.fixture
-def service(line: Line) -> Service:
-    return Service(line.mend())
+def personality() -> Personality:
+    return BARE
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tests.forks
+from ftjobs.sandbox.personalities import OPENAI, Personality
 from ftjobs.sandbox.serving import serve_in_background
 from tests.conftest import CREATE, Run, Service
 from tests.e2e.conftest import LISTS, MODEL, Book, creates, until
@@ -52,11 +53,13 @@ class Line:
 
     folder: Path
     port: int
+    personality: Personality
     _serving: ExitStack = field(default_factory=ExitStack)
 
     def mend(self) -> str:
         """Serve; return the base URL."""
-        return self._serving.enter_context(serve_in_background(self.folder, port=self.port))
+        served = serve_in_background(self.folder, port=self.port, personality=self.personality)
+        return self._serving.enter_context(served)
 
     def cut(self) -> None:
         """Stop listening, and end what is under way."""
@@ -64,12 +67,18 @@ class Line:
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
+def personality() -> Personality:
+    """The service that the commands meet."""
+    return OPENAI
+
+
+@pytest.fixture
+def line(tmp_path: Path, personality: Personality) -> Iterator[Line]:
     with socket.socket() as holder:
         # Bound and not listening: connections are refused, and nobody else gets the port.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
-        line = Line(tmp_path / "service", holder.getsockname()[1])
+        line = Line(tmp_path / "service", holder.getsockname()[1], personality)
         yield line
         line.cut()
 

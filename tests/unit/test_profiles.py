@@ -312,6 +312,13 @@ def test_every_key_has_a_form(key: str, good: object, bad: object) -> None:
     assert error.details == {"key": key}
 
 
+def test_no_mark_is_promised_where_files_go_in_parts() -> None:
+    table: dict[str, object] = {**AZURE, "byte_order_mark": True, "uploads_api": True}
+    error = refused(lambda: choose_profile(settings(tables={"m": table}), "m"), ConfigError, "bad_setting")
+    assert error.details == {"key": "byte_order_mark"}
+    assert choose_profile(settings(tables={"m": {**table, "uploads_api": False}}), "m").byte_order_mark
+
+
 # Addresses
 
 GOOD = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import threading
@@ -21,6 +23,7 @@ from ftjobs.ledger.store import Ledger
 from ftjobs.provider.following import events
 from ftjobs.provider.outcomes import Created, NotNow, Rejected
 from ftjobs.provider.retrying import RetryPolicy
+from ftjobs.provider.uploads import HashingReader, marked
 from ftjobs.workflows.adoption import metadata_of
 from ftjobs.workflows.probe import probe
 from ftjobs.workflows.session import Session
@@ -221,6 +224,18 @@ def test_a_byte_order_mark_is_sent_once_and_the_file_stays_as_it_is(
     assert sent.count(b"\xef\xbb\xbf") == 1
     assert b"\xef\xbb\xbf" + b'{"messages": []}\n' * 3 in sent
     assert path.read_bytes() == content
+
+
+def test_a_marked_file_is_gone_through_from_start_to_end_alone() -> None:
+    content = b"0123456789"
+    reader = marked(HashingReader(io.BytesIO(content), lambda _sent: None))
+    assert (reader.seek(0, io.SEEK_END), reader.tell(), reader.read()) == (13, 13, b"")
+    for _ in range(2):
+        assert (reader.seek(0), reader.tell()) == (0, 0)
+        assert reader.read(5) + reader.read() == codecs.BOM_UTF8 + content
+    for place in ((3, io.SEEK_SET), (-1, io.SEEK_END), (0, io.SEEK_CUR)):
+        with pytest.raises(io.UnsupportedOperation):
+            reader.seek(*place)
 
 
 # Another API under the same paths
