@@ -29,7 +29,7 @@ def settle(
         return None
     price = price_in_force(submission, prices, price_list)
     if price is None:
-        tell_unpriced([submission])
+        tell_unpriced([submission], prices)
         return None
     entry = ledger.settle(submission.id, price, now=now)
     if entry is not None:
@@ -47,15 +47,17 @@ def tell_settled(submission: Submission, entry: Entry) -> None:
     )  # fmt: skip
 
 
-def tell_unpriced(submissions: Sequence[Submission]) -> None:
-    """The log says, once, whose bills stay unknown because no price is known."""
-    models = sorted({str(base_model(submission)) for submission in submissions})
-    log.warning(
-        "bills.unknown",
-        jobs=len(submissions),
-        models=models,
-        reason="no price is known, or the profile's billing is manual: see `ftjobs adjust`",
-    )
+def tell_unpriced(submissions: Sequence[Submission], prices: PriceBook) -> None:
+    """The log says, once for each reason, whose bills stay unknown."""
+    by_hand = [each for each in submissions if each.profile in prices.manual]
+    unpriced = [each for each in submissions if each.profile not in prices.manual]
+    for reason, some in (
+        ("no price is known: add a [[price]], or see `ftjobs adjust`", unpriced),
+        ("the profile's billing is manual: see `ftjobs adjust`", by_hand),
+    ):
+        if some:
+            models = sorted({str(base_model(each)) for each in some})
+            log.warning("bills.unknown", jobs=len(some), models=models, reason=reason)
 
 
 def price_in_force(submission: Submission, prices: PriceBook, price_list: str) -> BillingPrice | None:

@@ -52,8 +52,7 @@ def sync(unsettled: Iterable[Unsettled], session: Session, *, prices: PriceBook,
         failures.extend(fetched.failures)
         _record(fetched, session, price_of)
         _take_in_twins(fetched.others, known, session)
-    if unpriced:  # one word for all: there may be thousands
-        tell_unpriced(unpriced)
+    tell_unpriced(unpriced, prices)  # one word for all: there may be thousands
     if failures:
         raise failures[0]
 

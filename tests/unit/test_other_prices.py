@@ -17,7 +17,7 @@ from ftjobs.pricing.estimate import choose_epochs, estimate
 from ftjobs.pricing.prices import PriceBook, load_prices
 from ftjobs.provider.profiles import profiles_where
 from ftjobs.ranges import Range
-from ftjobs.workflows.settle import price_in_force
+from ftjobs.workflows.settle import price_in_force, tell_unpriced
 
 MINI = "gpt-4o-mini-2024-07-18"
 TODAY = date(2026, 11, 22)
@@ -65,6 +65,16 @@ def test_trained_tokens_make_no_bill_where_billing_is_manual() -> None:
     prices = book(manual=frozenset({"theirs"}))
     assert price_in_force(done("theirs"), prices, "openai") is None
     assert price_in_force(done("openai"), prices, "openai") is not None
+
+
+def test_why_a_bill_stays_unknown_is_told_once_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    prices = book(manual=frozenset({"theirs"}))
+    tell_unpriced([done("theirs"), done("theirs"), done("openai")], prices)
+    told = capsys.readouterr().err.splitlines()
+    assert ["jobs=1" in line and "no price is known" in line for line in told] == [True, False]
+    assert ["jobs=2" in line and "billing is manual" in line for line in told] == [False, True]
+    tell_unpriced([], prices)
+    assert capsys.readouterr().err == ""
 
 
 # Models that are not in the catalog
