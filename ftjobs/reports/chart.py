@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ftjobs.jobs.curve import Curve, Point
-from ftjobs.reports.table import PLAIN
-
-WIDTH = 72
-"""The cells of a chart where nobody says how many there are."""
 
 _NARROWEST, _WIDEST = 30, 100
 # Beyond these a number is no loss and no step, and would bend the axis until nothing else is seen.
@@ -46,11 +42,11 @@ def has_losses(curve: Curve) -> bool:
 def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Marks = FINE) -> list[str]:
     """Return the lines of a chart of the loss over the steps, its axes labelled; none without a loss.
 
-    It takes at most `width` cells (None: 72) as far as it can be read so; for `PLAIN` it is told in
+    It takes at most `width` cells as far as it can be read so; on a pipe (None) and for `PLAIN` it is told in
     words. Training and validation differ by their marks; where many steps share a column, it shows their mean.
     """
     train, valid = series(curve, "train_loss"), series(curve, "valid_loss")
-    if width == PLAIN:
+    if not width:
         told = (("training", train), ("validation", valid))
         return [loss_words(name, known) for name, known in told if known]
     if not train and not valid:
@@ -60,7 +56,7 @@ def loss_chart(curve: Curve, *, width: int | None, height: int = 10, marks: Mark
     first, last = min(step for step, _ in every), max(step for step, _ in every)
     labels = _labels(low, high, height)
     margin = max(len("loss"), *map(len, labels.values()))
-    columns = min(max(width or WIDTH, _NARROWEST), _WIDEST) - margin - 2
+    columns = min(max(width, _NARROWEST), _WIDEST) - margin - 2
     place = _Scale(first, last, low, high)
     cells = _cells(train, valid, place, columns=columns, height=height, marks=marks)
     return [

@@ -13,7 +13,7 @@ from ftjobs.money import Usd
 from ftjobs.ranges import Range
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.numbers import count, range_json, token_range, usd_range
-from ftjobs.reports.table import PLAIN, Column, bar, table, wrapped
+from ftjobs.reports.table import Column, bar, table, wrapped
 
 _SHOWN_LINES = 10
 _WIDEST_BAR = 40
@@ -127,11 +127,11 @@ def _lengths_lines(survey: Survey, width: int | None) -> Iterator[str]:
         return
     rows = [[f"{each.start:,}–{each.stop - 1:,}", f"{each.examples:,}"] for each in lengths.bins]
     columns = [Column("TOKENS AN EXAMPLE", right=True), Column("EXAMPLES", right=True)]
-    if width == PLAIN:
-        yield table(columns, rows, width=PLAIN)
+    if not width:  # a pipe, or ears: nothing is drawn
+        yield table(columns, rows, width=width)
     else:
         head, *body = table(columns, rows).splitlines()
-        room = min(_WIDEST_BAR, (width or 80) - len(head) - 2)
+        room = min(_WIDEST_BAR, width - len(head) - 2)
         most = max(each.examples for each in lengths.bins)
         yield head
         for line, each in zip(body, lengths.bins, strict=True):

@@ -14,9 +14,8 @@ from ftjobs.pricing.verdict import verdict
 from ftjobs.reports.envelope import clean, envelope
 from ftjobs.reports.estimate import price_lines
 from ftjobs.reports.numbers import UNKNOWN, count, usd
-from ftjobs.reports.table import PLAIN, Column, bar, table, wrapped
+from ftjobs.reports.table import Column, bar, table, wrapped
 
-_PIPED_WIDTH = 80
 _WIDEST_BAR = 60
 _WANTED_BAR = 12
 _LEAST_BAR = 4
@@ -231,8 +230,8 @@ def _picture(owned: Ownership, width: int | None) -> Iterator[str]:
     if not most:
         return
     yield ""
-    if width == PLAIN:
-        yield _paid_by_month(owned)
+    if not width:  # a pipe, or ears: nothing is drawn
+        yield _paid_by_month(owned, width)
         return
     columns = [
         Column("MONTH", right=True),
@@ -240,23 +239,26 @@ def _picture(owned: Ownership, width: int | None) -> Iterator[str]:
         Column(""),
         Column("CUMULATIVE COST", right=True),
     ]
-    available = width or _PIPED_WIDTH
     cells = [[month, end, label, usd(amount)] for month, end, label, amount in rows]
-    head, *body = table(columns, cells, width=available - _WANTED_BAR - 2).splitlines()
-    room = min(_WIDEST_BAR, available - max(map(len, [head, *body])) - 2)
+    head, *body = table(columns, cells, width=width - _WANTED_BAR - 2).splitlines()
+    room = min(_WIDEST_BAR, width - max(map(len, [head, *body])) - 2)
     yield head
     for line, (_, _, _, amount) in zip(body, rows, strict=True):
         drawn = bar(amount.nano, most, room) if amount and room >= _LEAST_BAR else ""
         yield f"{line}  {drawn}".rstrip()
 
 
-def _paid_by_month(owned: Ownership) -> str:
+def _paid_by_month(owned: Ownership, width: int | None) -> str:
     """Return the picture's numbers, a record a month."""
     labels = [_TUNED, _BASE, *([_LONGER] if owned.has_longer_prompt else [])]
-    columns = [Column("MONTH"), Column("PAID BY"), *(Column(label) for label in labels)]
+    columns = [
+        Column("MONTH", right=True),
+        Column("PAID BY"),
+        *(Column(label.upper(), right=True) for label in labels),
+    ]
     amounts = ((each, (each.fine_tuned, each.base, each.base_longer_prompt)) for each in _shown(owned))
     rows = [[str(each.month), str(each.end), *map(usd, paid[: len(labels)])] for each, paid in amounts]
-    return table(columns, rows, width=PLAIN)
+    return table(columns, rows, width=width)
 
 
 def _picture_rows(paid: Cumulative, *, has_longer: bool) -> Iterator[tuple[str, str, str, Usd | None]]:

@@ -101,7 +101,7 @@ def test_a_failed_job_has_no_model_to_try(inside: Inside, service: Service, trai
     assert told.code == 6
     assert "exceeded_quota" in told.err
     assert "validation" not in told.out
-    assert "* training" in told.out or "⠒ training" in told.out, "the loss until then is drawn"
+    assert "\ntraining loss from " in told.out, "the loss until then is told"
     assert "import os" not in told.out
     assert inside("results", "last", "--json").json["status"] == "failed"
 
@@ -159,6 +159,6 @@ def test_without_the_extra_and_on_a_dumb_terminal_everything_but_pictures_is_the
     inside: Inside, person: Person, job_id: str
 ) -> None:
     told = inside("results", "last", "-o", "kept", TERM="dumb")
-    assert (told.code, told.out.isascii(), "* training" in told.out) == (0, True, True)
+    assert (told.code, told.out.isascii(), "training loss from" in told.out) == (0, True, True)
     assert "pip install 'ftjobs[report]'" in told.err
     assert set(kept(person, "kept")) == {f"{job_id}-result-1.csv"}

@@ -18,7 +18,7 @@ def test_show_tells_timeline_loss_checkpoints_and_events(
     assert inside("submit", str(training_file), "--model", MINI, "--wait").code == 0
     told = inside("show", "last", TERM="dumb")
     assert (told.code, told.err) == (0, "")
-    for word in ("timeline (UTC)", "first metrics", "loss\n", "* training", "STEP", ":ckpt-step-", "in all "):
+    for word in ("timeline (UTC)", "first metrics", "training loss from ", "STEP", ":ckpt-step-", "in all "):
         assert word in told.out, word
     assert "Training began." not in told.out
     listed = inside("show", "last", "--events", TERM="dumb").out

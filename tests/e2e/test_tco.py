@@ -209,7 +209,7 @@ def test_models_stand_side_by_side_and_twice_is_once(tco: Callable[..., Run]) ->
     told = tco("--model", "gpt-4o-mini, gpt-4o,gpt-4o-mini", *LONGER, *TOKENS)
     heading, mini, large, blank = told.out.splitlines()[:4]
     assert (heading.split()[0], mini.split()[0], large.split()[0], blank) == ("MODEL", "gpt-4o-mini", "gpt-4o", "")
-    assert told.out.count("CUMULATIVE COST") == 2
+    assert told.out.count("PAID BY") == 2
     assert told.err == ""
 
 

@@ -46,7 +46,7 @@ def months(shown: str) -> list[int]:
     return [int(words[0]) for row in rows if (words := row.split()) and words[0].isdigit()]
 
 
-def test_one_model_is_told_in_a_block_with_its_picture() -> None:
+def test_one_model_is_told_in_a_block_and_on_a_pipe_nothing_is_drawn() -> None:
     assert text().splitlines() == [
         "m: 2 months, 2026-11-24 to 2027-01-24",
         "            TRAINING  A MONTH   TOTAL",
@@ -58,18 +58,27 @@ def test_one_model_is_told_in_a_block_with_its_picture() -> None:
         "  Only if it does the task better: a month costs $6.00 more than on the base model, so its use never pays"
         " the $10.00 of training back.",
         "",
-        "MONTH  PAID BY                 CUMULATIVE COST",
-        f"    1  2026-12-24  fine-tuned           $22.00  {'█' * 20}▊",
-        f"                   base model            $6.00  {'█' * 5}▋",
-        f"    2  2027-01-24  fine-tuned           $34.00  {'█' * 32}",
-        f"                   base model           $12.00  {'█' * 11}▎",
+        "MONTH  PAID BY     FINE-TUNED  BASE MODEL",
+        "    1  2026-12-24      $22.00       $6.00",
+        "    2  2027-01-24      $34.00      $12.00",
         "",
         "price list openai, read 2026-11-24: a page",
     ]
 
 
+def test_a_terminal_pictures_what_has_been_paid() -> None:
+    lines = text(width=80).splitlines()
+    assert lines[lines.index("") + 1 : -2] == [
+        "MONTH  PAID BY                 CUMULATIVE COST",
+        f"    1  2026-12-24  fine-tuned           $22.00  {'█' * 20}▊",
+        f"                   base model            $6.00  {'█' * 5}▋",
+        f"    2  2027-01-24  fine-tuned           $34.00  {'█' * 32}",
+        f"                   base model           $12.00  {'█' * 11}▎",
+    ]
+
+
 def test_a_longer_prompt_has_a_row_of_its_own_everywhere() -> None:
-    lines = text(saving(months=2)).splitlines()
+    lines = text(saving(months=2), width=120).splitlines()
     assert lines[4] == "base, longer prompt         –   $22.00  $44.00"
     assert "  break-even: month 1, by 2026-12-24" in lines
     assert sum("base, longer prompt" in line for line in lines) == 3
@@ -109,7 +118,7 @@ def test_a_model_that_is_shut_down_has_no_picture() -> None:
 
 
 def test_unknown_is_told_as_unknown_and_never_as_nothing() -> None:
-    shown = text(owned(price=replace(PRICE, base=rates(None, "1", "4")), months=1))
+    shown = text(owned(price=replace(PRICE, base=rates(None, "1", "4")), months=1), width=120)
     assert "base model         –  unknown  unknown" in shown
     assert "base model          unknown\n" in shown
     assert "break-even: unknown" in shown
@@ -140,20 +149,18 @@ def test_sources_and_notes_come_last_and_once() -> None:
     assert sum(line.startswith(("price list", "note:")) for line in lines) == 2
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, None])
+@pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("found", [owned(months=36), saving(months=36), saving(shutdown=SHUTDOWN)])
-def test_the_picture_has_bars_and_fits_at_every_width(found: Ownership, width: int | None) -> None:
+def test_the_picture_has_bars_and_fits_at_every_width(found: Ownership, width: int) -> None:
     shown = text(found, width=width)
     block = shown[: shown.index("price list")].splitlines()
     picture = block[block.index("") :]
     assert all(set(line) & set("█▉▊▋▌▍▎▏") for line in picture[2:-1])
-    assert max(map(len, picture)) <= (width or 80)
-    if width is not None:
-        assert max(map(len, block)) <= width
+    assert max(map(len, block)) <= width
     longest = max(line.count("█") for line in picture)
     assert longest >= 12
     if width == 120:
-        assert longest > max(line.count("█") for line in text(found).splitlines())
+        assert longest > max(line.count("█") for line in text(found, width=80).splitlines())
 
 
 def test_a_very_narrow_terminal_keeps_the_amounts_and_drops_the_bars() -> None:
