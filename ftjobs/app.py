@@ -15,7 +15,7 @@ import platformdirs
 from ftjobs import logs
 from ftjobs.ambient import Ambient
 from ftjobs.config import DEFAULT, Settings, load_settings
-from ftjobs.errors import ConfigError, FtjobsError
+from ftjobs.errors import ConfigError, FtjobsError, UsageError
 from ftjobs.keys import Credential, Secret, Token, admin_key, api_key
 from ftjobs.provider.profiles import Profile, choose_profile, profiles_where, require_profile_name
 
@@ -85,6 +85,13 @@ class App:
         return f"sqlite:///{folder / 'ledger.sqlite3'}"
 
     @property
+    def practised_note(self) -> str | None:
+        """Where the jobs are that were made for practice, in words; None where there are none, or here."""
+        if self.profile.is_sandbox or not (self.sandbox_dir / "ledger.sqlite3").exists():
+            return None
+        return "jobs made for practice are in a ledger of their own: add --profile sandbox"
+
+    @property
     def ledger_place(self) -> Place:
         """Where the ledger in use lives; from now on its password is masked."""
         from ftjobs.ledger.place import ledger_place
@@ -111,6 +118,15 @@ class App:
             ),
         )
         return ledger
+
+    def find(self, reference: str) -> Submission:
+        """Return what a reference names, as `Ledger.find`; the error knows of the practice ledger."""
+        try:
+            return self.ledger.find(reference)
+        except UsageError as error:
+            if self.practised_note and error.code == "unknown_job":
+                error.next_step = f"{error.next_step.rstrip('.')}; {self.practised_note}."
+            raise
 
     @property
     def has_ledger(self) -> bool:

@@ -137,7 +137,7 @@ class Ftjobs:
             return found.report()
 
     def _ids(self, jobs: tuple[str, ...]) -> list[str]:
-        return [self._app.ledger.find(reference).id for reference in jobs]
+        return [self._app.find(reference).id for reference in jobs]
 
     def _files(self, data: Data, validation: Data | None, request: Request) -> Files:
         training = self._surveyed(data, request.model, request.method)

@@ -54,7 +54,7 @@ def adjust(
         return
     amount, target = _signed(add, "--add"), _signed(total, "--total")
     app, given = open_app(ctx)
-    found = app.ledger.find(job)
+    found = app.find(job)
     trail, entry = app.ledger.adjust(
         found.id, add=amount, total_usd=target, reason=why, by=app.ambient.who(), now=app.ambient.now()
     )
@@ -69,7 +69,7 @@ def _host(ctx: typer.Context, job: str, seconds: int, on: date | None, reason: s
     from ftjobs.workflows.host import host
 
     app, given = open_app(ctx)
-    submission, now = app.ledger.find(job), app.ambient.now()
+    submission, now = app.find(job), app.ambient.now()
     entries = host(
         submission,
         seconds,

@@ -98,7 +98,7 @@ def _owner(named: str | None, jobs: list[str], app: App) -> str | None:
             "--for is about one job, or about jobs that are nobody's.",
             next_step="Write it like: ftjobs adopt ftjob-abc --for 01K9… or: ftjobs adopt ftjob-abc --for nobody",
         )
-    return app.ledger.find(named).id
+    return app.find(named).id
 
 
 @dataclass(frozen=True, slots=True)

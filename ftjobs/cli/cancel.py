@@ -26,7 +26,7 @@ def cancel(
     from ftjobs.workflows.cancel import Cancelled, refuse_uncertain
 
     app, given = open_app(ctx)
-    submission = app.ledger.find(job)
+    submission = app.find(job)
     refuse_uncertain(submission)
     if submission.is_over and not submission.is_missing:  # a lost job may be found, and may still cost money
         done = Cancelled(submission, acted=False)

@@ -37,7 +37,7 @@ def results(
 ) -> int:
     """Keep a job's result files and draw its loss. Prints a program to try its model; exits 6 if it failed."""
     app, given = open_app(ctx)
-    submission = app.ledger.find(job)
+    submission = app.find(job)
     _require_job(submission)
     profile = app.profile_of(submission.profile, submission.account)
     try:

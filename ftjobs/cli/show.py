@@ -29,7 +29,7 @@ def show(
     from ftjobs.reports.trail import trail_json, trail_text
 
     app, given = open_app(ctx)
-    submission = app.ledger.find(job)
+    submission = app.find(job)
     (trail,) = app.ledger.trails([submission.id])
     story = _ask(app, given, trail, every_event=events)
     (trail,) = app.ledger.trails([submission.id])

@@ -52,13 +52,15 @@ def status(
     if more:
         say(f"{more:,} more ended earlier; `ftjobs status --all` shows every job", given)
     hint(shown, given, odd)
+    if not shown and app.practised_note:
+        say(f"note: {app.practised_note}", given)
     if failure is not None:
         raise failure
 
 
 def chosen_of(app: App, references: list[str] | None) -> list[str]:
     """Return the submissions that these references name; UsageError for one that names none, or several."""
-    return [app.ledger.find(reference).id for reference in references or []]
+    return [app.find(reference).id for reference in references or []]
 
 
 def show_jobs(trails: Sequence[Trail], given: Globals, unusual: Unusual | None = None) -> None:

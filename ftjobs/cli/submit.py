@@ -218,7 +218,7 @@ def _resend(app: App, given: Globals, reference: str) -> Submitted:
     from ftjobs.workflows.recheck import recheck
     from ftjobs.workflows.resend import resend
 
-    submission = app.ledger.find(reference)
+    submission = app.find(reference)
     settle_s = app.settings.settle_s
     say(f"watching for {settle_s:g} s whether submission {submission.id} created a job after all", given)
     with (

@@ -34,7 +34,7 @@ def tag(
             "There is nothing to set or to remove.",
             next_step="Write it like: ftjobs tag last team=search",
         )
-    found = app.ledger.find(job)
+    found = app.find(job)
     if unknown := next((name for name in drop if name not in found.tags), None):
         raise UsageError(
             "unknown_tag",

@@ -38,6 +38,11 @@ class Listing:
         self._batches = list(self._read_ids())
 
     @property
+    def is_empty(self) -> bool:
+        """True where nothing is listed."""
+        return not self._batches
+
+    @property
     def lines(self) -> Iterator[Line]:
         """The lines, oldest first."""
         return self._lines(self._batches)

@@ -90,6 +90,12 @@ def test_empty_says_what_to_do_first(person: Person, inside: Callable[..., Run])
     watched = person.run("watch", **ALONE)
     assert (watched.code, watched.out, watched.err) == (0, "", "no job is under way\n")
     assert inside("ledger", **ALONE).out.splitlines()[1:4] == ["no jobs", "", "nothing is billed"]
+    practice = person.home / "data" / "ftjobs" / "sandbox" / "ledger.sqlite3"
+    practice.parent.mkdir(parents=True)
+    practice.touch()
+    for words in (["status"], ["ledger"], ["show", "last"]):
+        told = inside(*words, **ALONE)
+        assert "jobs made for practice are in a ledger of their own: add --profile sandbox" in told.err, words
 
 
 def test_a_failed_job_is_unknown_to_the_bill_and_its_reason_is_told(
