@@ -140,7 +140,9 @@ def _probed(probing: Probing) -> _Probed:
     if seen.toml is None:
         step = "Check the base URL, and that the service has fine-tuning."
         return _Probed(Check("features", "problem", said, step))
-    step = "Compare the table below with the profile, and add the lines that differ."
+    if not seen.differing:
+        return _Probed(Check("features", "ok", f"{said} The profile says so."), seen.toml)
+    step = f"The lines below fit: the profile says otherwise of {', '.join(seen.differing)}."
     return _Probed(Check("features", "note", said, step), seen.toml)
 
 

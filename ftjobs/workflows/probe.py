@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,34 +19,46 @@ _NOBODY = {"ftjobs_probe": "nobody"}
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """`seen` are sentences; `toml` is a table for the settings that fits, None where there is no fine-tuning."""
+    """`seen` are sentences; `toml` is a table for the settings that fits, None where there is no fine-tuning.
+
+    `differing` are the keys in which the profile says otherwise.
+    """
 
     seen: tuple[str, ...]
     toml: str | None
+    differing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    key: str
+    toml: str
+    is_said: bool  # by the profile, already
 
 
 def probe(api: Api) -> Probe:
     """Return what the service shows of itself in a handful of GET requests, none of them repeated.
 
-    What only a job or a file can show stays unsaid where there is none. RejectedError `other_api` for a service
-    that speaks another API.
+    What only a job or a file can show stays unsaid where there is none, and what a service lacks beyond that is
+    as the profile says. RejectedError `other_api` for a service that speaks another API.
     """
     asked = _Asked(api)
     jobs = asked.jobs()
     if jobs is None:
         return Probe(tuple(asked.seen), None)
-    lacks = {"cursor"} if asked.comes_at_once(jobs) else set()
-    lines: list[str] = []
+    profile, lines = api.profile, list[_Line]()
+    has = asked.paging(jobs)
     job = next((each for each in jobs.get("data", []) if isinstance(each, dict)), None)
     if job is None:
         asked.seen.append("There is no job to learn from: what jobs carry is not known.")
     else:
-        lacks |= asked.features_of(job)
-        lines += _lines_of(job)
-    if (ready := asked.ready_words()) is not None:
-        lines.append(ready)
-    listed = ", ".join(f'"{name}"' for name in sorted(lacks))
-    return Probe(tuple(asked.seen), _table(api.profile, [f"lacks = [{listed}]", *lines]))
+        has |= asked.features_of(job)
+        lines += _lines_of(job, profile)
+    if asked.files_lack_a_status():
+        lines.append(_Line("file_ready", 'file_ready = [""]', None in profile.file_ready))
+    lines.insert(0, _lacks(has, profile))
+    toml = "\n".join([f"# in [profiles.{profile.name}]", *(line.toml for line in lines)])
+    return Probe(tuple(asked.seen), toml, tuple(line.key for line in lines if not line.is_said))
 
 
 class _Asked:
@@ -66,40 +78,39 @@ class _Asked:
         self.seen.append(f"Fine-tuning is not seen here: the list of jobs is {trouble or 'no list'}.")
         return None
 
-    def comes_at_once(self, page: Mapping[str, Any]) -> bool:
-        """Return whether lists ignore how many were asked for; a single job cannot tell."""
+    def paging(self, page: Mapping[str, Any]) -> dict[str, bool]:
+        """Return whether lists take a cursor, or ignore how many were asked for; a single job cannot tell."""
         at_once, tells_more = len(page["data"]) > 1, isinstance(page.get("has_more"), bool)
-        if at_once or tells_more:
-            self.seen.append(f"Lists come {'at once' if at_once else 'in pages'}.")
-        else:
+        if not at_once and not tells_more:
             self.seen.append("Whether lists come in pages is not known: they do not say whether more follow.")
-        return at_once
+            return {}
+        self.seen.append(f"Lists come {'at once' if at_once else 'in pages'}.")
+        return {"cursor": not at_once}
 
-    def features_of(self, job: Mapping[str, Any]) -> set[str]:
-        """Return what the newest job shows that the service lacks."""
+    def features_of(self, job: Mapping[str, Any]) -> dict[str, bool]:
+        """Return which features the newest job shows, and which it shows to be missing."""
         job_id = str(job.get("id"))
         jobs = self._api_jobs
-        gone = {
-            "metadata": not self._filters_metadata(has_some=bool(job.get("metadata"))),
-            "seed": not isinstance(job.get("seed"), int),
-            "events": self._is_missing(lambda c: jobs(c).list_events(job_id, limit=1), "events"),
-            "checkpoints": self._is_missing(
+        return {
+            "metadata": self._filters_metadata(has_some=bool(job.get("metadata"))),
+            "seed": isinstance(job.get("seed"), int),
+            "events": self._is_there(lambda c: jobs(c).list_events(job_id, limit=1), "events"),
+            "checkpoints": self._is_there(
                 lambda c: c.fine_tuning.jobs.checkpoints.with_raw_response.list(job_id, limit=1), "checkpoints"
             ),
         }
-        return {name for name, is_gone in gone.items() if is_gone}
 
-    def ready_words(self) -> str | None:
-        """Return the line for files without a status, None where files have one, or there is none to see."""
+    def files_lack_a_status(self) -> bool:
+        """Return whether files have none; False too where there is none to see."""
         body, trouble = self._get(lambda c: c.files.with_raw_response.list(purpose="fine-tune", limit=1))
         files = body.get("data") if isinstance(body, dict) else None
         if not isinstance(files, list):
             self.seen.append(f"Files are not listed: {trouble or 'no list'}.")
-            return None
+            return False
         if not files or not isinstance(files[0], dict) or files[0].get("status") is not None:
-            return None
+            return False
         self.seen.append("Files have no status.")
-        return 'file_ready = [""]'
+        return True
 
     def _filters_metadata(self, *, has_some: bool) -> bool:
         body, _ = self._get(lambda c: self._api_jobs(c).list(limit=1, metadata=_NOBODY))
@@ -110,12 +121,12 @@ class _Asked:
             self.seen.append("The newest job shows no metadata: it is believed once a reply echoes it.")
         return filters
 
-    def _is_missing(self, ask: Callable[[Any], Any], name: str) -> bool:
+    def _is_there(self, ask: Callable[[Any], Any], name: str) -> bool:
         answer = self._api.send_once(ask)
-        is_missing = isinstance(answer, Reply) and answer.status in _NOT_THERE
-        if is_missing:
+        is_there = not isinstance(answer, Reply) or answer.status not in _NOT_THERE
+        if not is_there:
             self.seen.append(f"Jobs have no {name}.")
-        return is_missing
+        return is_there
 
     @staticmethod
     def _api_jobs(client: Any) -> Any:
@@ -135,18 +146,23 @@ class _Asked:
                     return None, "no JSON"
 
 
-def _lines_of(job: Mapping[str, Any]) -> list[str]:
+def _lacks(has: Mapping[str, bool], profile: Profile) -> _Line:
+    """Return the line for what was seen to be missing, and for what the profile says of what cannot be seen."""
+    lacks = {name for name, is_there in has.items() if not is_there} | (profile.lacks - has.keys())
+    listed = ", ".join(f'"{name}"' for name in sorted(lacks))
+    return _Line("lacks", f"lacks = [{listed}]", lacks == profile.lacks)
+
+
+def _lines_of(job: Mapping[str, Any], profile: Profile) -> list[_Line]:
     lines = []
-    if isinstance(job.get("method"), dict):
-        lines.append('hyperparameters_in = "method"')
-    elif isinstance(job.get("hyperparameters"), dict):
-        lines.append('hyperparameters_in = "top"')
-    told = job.get("provider_status") or job.get("status")
+    for field, place in (("method", "method"), ("hyperparameters", "top")):
+        if isinstance(job.get(field), dict):
+            toml = f'hyperparameters_in = "{place}"'
+            lines.append(_Line("hyperparameters_in", toml, profile.hyperparameters_in == place))
+            break
+    told = job.get("status")  # as the profile translates it
     if isinstance(told, str) and told not in API_WORDS | ENDED_WORDS:
         word = one_line(told, 40).replace('"', "")
-        lines.append(f'# its newest job is "{word}": if that means it ended, add statuses = {{ "{word}" = "…" }}')
+        toml = f'# its newest job is "{word}": if that means it ended, add statuses = {{ "{word}" = "…" }}'
+        lines.append(_Line("statuses", toml, is_said=False))
     return lines
-
-
-def _table(profile: Profile, lines: Sequence[str]) -> str:
-    return "\n".join([f"# in [profiles.{profile.name}]", *lines])

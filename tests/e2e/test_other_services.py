@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -198,5 +199,8 @@ def test_doctor_prints_a_profile_that_fits(played: str, shell: Shell) -> None:
     for name in ("first", "second"):  # one job alone does not tell whether there are pages
         assert shell.submit(*submit(played, "--again", name)).code == 0
     told = shell.run("doctor", "--json").json
-    lacks = {"bare": ["checkpoints", "events", "metadata", "seed"], "nebius": ["cursor", "metadata"]}[played]
-    assert f"lacks = {str(lacks).replace(chr(39), chr(34))}" in told["profile_toml"]
+    seen = {"bare": ["checkpoints", "events", "metadata", "seed"], "nebius": ["cursor", "metadata"]}[played]
+    unseen = {"bare": ["suffix", "validation_file"], "nebius": []}[played]  # as the profile says
+    assert f"lacks = {json.dumps([*seen, *unseen])}" in told["profile_toml"]
+    (features,) = [check for check in told["checks"] if check["name"] == "features"]
+    assert (features["state"], "The profile says so." in features["message"]) == ("ok", True)

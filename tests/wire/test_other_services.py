@@ -295,6 +295,7 @@ def test_a_service_that_has_everything_lacks_nothing(account: Accounts, httpx2_m
     seen = probe(account().api)
     assert seen.toml is not None
     assert 'lacks = []\nhyperparameters_in = "method"' in seen.toml
+    assert seen.differing == ()
     assert {call.request.method for call in httpx2_mock.calls} == {"GET"}
 
 
@@ -307,6 +308,16 @@ def test_a_service_that_has_little_is_described(account: Accounts, httpx2_mock: 
     assert 'lacks = ["checkpoints", "cursor", "events", "metadata", "seed"]' in seen.toml
     for line in ('hyperparameters_in = "top"', 'file_ready = [""]', '"wandering"'):
         assert line in seen.toml
+    assert seen.differing == ("lacks", "hyperparameters_in", "statuses")
+
+
+def test_what_cannot_be_seen_stays_as_the_profile_says(account: Accounts, httpx2_mock: respx.MockRouter) -> None:
+    job = job_object("ftjob-1", seed=7, method={"type": "supervised"})
+    answering(httpx2_mock, jobs=a_list(job), filtered=a_list(), files=a_list())
+    seen = probe(account(lacks=frozenset({"suffix", "seed"})).api)
+    assert seen.toml is not None
+    assert 'lacks = ["suffix"]' in seen.toml
+    assert seen.differing == ("lacks",)
 
 
 def test_one_job_without_has_more_cannot_tell_whether_there_are_pages(
