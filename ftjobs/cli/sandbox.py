@@ -71,7 +71,8 @@ def serve(
             print("\n".join(f"export {name}={_quoted(value)}" for name, value in environment.items()))
         sys.stdout.flush()
         played = "" if name == "openai" else f" as {name}"
-        say(f"serving the sandbox{played}; run these lines in another shell, end with Ctrl-C", given)
+        # Lines that stay behind in a shell would send its next real job into the void.
+        say(f"serving the sandbox{played}; run these lines in a new shell, and close it after Ctrl-C here", given)
 
     try:
         serve_forever(root.sandbox_dir, personality=PERSONALITIES[name], port=port, announce=announce)

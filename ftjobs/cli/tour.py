@@ -74,7 +74,10 @@ STEPS: Final = (
         "The laptop is lost, its ledger too. The job carries its estimate, and the same command brings it back.",
     ),
     Step(f"{_SUBMIT} --wait"),
-    Step("ftjobs ledger --month"),
+    Step(
+        "ftjobs ledger --month",
+        "The same job, the same bill. The digest is over the entries, and theirs is another time.",
+    ),
     Step(
         f"ftjobs estimate {DATA} --model gpt-4o-mini,gpt-4.1-mini --profile openai",
         "Prices and shutdown dates are data, and any service with this API is a profile: azure, nebius, litellm, "

@@ -109,6 +109,16 @@ def state_of(limit: Limit, billed: Usd, unsettled: Sequence[Trail]) -> BudgetSta
     return BudgetState(limit, billed, total([trail.commitment for trail in holding]), tuple(holding))
 
 
+def _next_step(state: BudgetState) -> str:
+    """Return how room is made: by the jobs that hold some, an ended one only once somebody knows its bill."""
+    if not state.held_by:
+        return f"Raise {state.limit.setting}, or wait for the next month."
+    has_ended = any(trail.submission.job and trail.submission.job.ended for trail in state.held_by)
+    known = ", record the bill of one that ended (`ftjobs adjust JOB --total USD --reason TEXT`)"
+    waiting = f"Wait for open jobs to settle (`ftjobs status`){known if has_ended else ''}"
+    return f"{waiting}, or raise {state.limit.setting}."
+
+
 def admit(state: BudgetState, high_estimate: Usd) -> BudgetState:
     """Return the state with the commitment added; SpendRefusedError where it does not fit."""
     after = BudgetState(state.limit, state.billed, state.committed + high_estimate, state.held_by)
@@ -116,9 +126,7 @@ def admit(state: BudgetState, high_estimate: Usd) -> BudgetState:
         raise SpendRefusedError(
             "over_budget",
             f"Up to {high_estimate.display()} does not fit: {state.sentence()}{_holders_text(state.held_by)}.",
-            next_step=f"Wait for open jobs to settle (`ftjobs status`), or raise {state.limit.setting}."
-            if state.held_by
-            else f"Raise {state.limit.setting}, or wait for the next month.",
+            next_step=_next_step(state),
             budget_usd=state.limit.usd.plain(),
             billed_usd=state.billed.plain(),
             commitment_usd=state.committed.plain(),

@@ -33,13 +33,13 @@ def bridge_lines(bridge: Bridge) -> list[str]:
 def amounts_that_add_up(steps: Sequence[Usd]) -> list[str]:
     """Return signed amounts whose printed sum is the printed sum of the exact ones: each sum so far is rounded.
 
-    In cents from a dollar up, in hundredths of a cent below, in nano-dollars below a cent: by the largest step,
+    In cents from a dollar up, in hundredths of a cent below, in nano-dollars below those: by the largest step,
     or by their sum where that is smaller.
     """
     whole = abs(sum(step.nano for step in steps))
     largest = max((abs(step.nano) for step in steps), default=0)
     largest = min(largest, whole) if whole else largest
-    decimals = 2 if largest >= NANO else 4 if largest >= NANO // 100 else 9
+    decimals = 2 if largest >= NANO else 4 if largest >= NANO // 10_000 else 9
     unit = NANO // 10**decimals
     printed, so_far, told = [], 0, 0
     for step in steps:

@@ -183,6 +183,8 @@ def month_lines(
     ]
     if totals.unsettled_jobs:
         after.append(f"{unsettled_text(totals)}; `ftjobs status` asks the service")
+    if totals.unknown_billed_jobs:
+        after.append("what an invoice says of a job is recorded with: ftjobs adjust JOB --total USD --reason TEXT")
     if report.hosting.jobs:
         after.append(hosting_text(report.hosting))
     after.extend(clean(budget.sentence()) for budget in budgets)

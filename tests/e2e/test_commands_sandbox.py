@@ -174,7 +174,9 @@ def test_the_lines_of_serve_work_in_another_shell(person: Person, training_file:
     finally:
         code, out, err = interrupted(serving)
     assert (code, out) == (0, "")
-    assert err.splitlines() == ["serving the sandbox; run these lines in another shell, end with Ctrl-C"]
+    assert err.splitlines() == [
+        "serving the sandbox; run these lines in a new shell, and close it after Ctrl-C here"
+    ]
     base_url = lines[0].strip().partition("=")[2]
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{base_url}/models", timeout=5)
@@ -188,7 +190,7 @@ def test_served_as_another_service_it_has_a_settings_file_with_its_profile(perso
     assert (code, out) == (0, "")
     assert profile["base_url"].endswith("/openai/v1")
     assert err.splitlines() == [
-        "serving the sandbox as azure; run these lines in another shell, end with Ctrl-C",
+        "serving the sandbox as azure; run these lines in a new shell, and close it after Ctrl-C here",
     ]
 
 

@@ -115,6 +115,9 @@ def test_a_failed_job_is_unknown_to_the_bill_and_its_reason_is_told(
     assert "nothing is billed\n1 job unsettled, 1 with an unknown bill, up to $" in ledger.out
     totals = inside("ledger", "--json").json["totals"]
     assert (totals["unknown_billed_jobs"], totals["unsettled_jobs"]) == (1, 1)
+    more = ("submit", str(training_file), "--model", "gpt-4o-mini", "--again", "more")
+    held = inside(*more, FTJOBS_BUDGET__MONTHLY_USD="0.0001")
+    assert (held.code, "`ftjobs adjust JOB --total USD" in held.err) == (5, True), held.err
 
 
 def test_status_shows_first_what_needs_a_hand_and_says_what_it_leaves_out(

@@ -323,6 +323,7 @@ def test_the_ledger_totals_what_is_billed_and_counts_what_is_not() -> None:
     same = "estimated $0.0090 for the same jobs, variance $0.0002 (+2.5%)"
     assert f"\nbilled $0.0092 for 3,075 trained tokens; {same}\n" in text
     assert "\n1 job unsettled, 1 with an unknown bill, up to $0.0099 committed; `ftjobs status` asks" in text
+    assert "\nwhat an invoice says of a job is recorded with: ftjobs adjust JOB --total USD" in text
     totals = month_json(found, sandbox=False)["totals"]
     assert (totals["unsettled_jobs"], totals["unknown_billed_jobs"]) == (1, 1)
     assert totals["estimated_cost_usd"] == Usd.parse("0.018")
