@@ -5,6 +5,7 @@ A file's are the kernel's, a server's are those of a session of its own.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,30 +19,36 @@ if TYPE_CHECKING:
     from ftjobs.ledger.postgres import AdvisoryLock
 
 
-# Held by this process, by ledger and name.
-_held: dict[tuple[Place, str], FileLock | AdvisoryLock] = {}
+class _Held(threading.local):
+    """The locks of this thread, by ledger and name: another one of this process may take over at any moment."""
+
+    def __init__(self) -> None:
+        self.locks: dict[tuple[Place, str], FileLock | AdvisoryLock] = {}
+
+
+_held = _Held()
 
 
 def require_lock(ledger: Place, submission_id: str) -> None:
-    """Raise LedgerError where this process took the submission's lock and lost it with a connection since.
+    """Raise LedgerError where this thread took the submission's lock and lost it with a connection since.
 
     Whoever has it now may be sending: to send as well would be to pay twice. A file's lock is never lost.
     """
-    lock = _held.get((ledger, submission_id))
+    lock = _held.locks.get((ledger, submission_id))
     if lock is not None and not isinstance(lock, FileLock):
         lock.require()
 
 
 @contextmanager
 def _known(ledger: Place, submission_id: str, lock: FileLock | AdvisoryLock) -> Iterator[None]:
-    before = _held.get((ledger, submission_id))
-    _held[ledger, submission_id] = lock
+    before = _held.locks.get((ledger, submission_id))
+    _held.locks[ledger, submission_id] = lock
     try:
         yield
     finally:
-        _held.pop((ledger, submission_id))
+        _held.locks.pop((ledger, submission_id))
         if before is not None:
-            _held[ledger, submission_id] = before
+            _held.locks[ledger, submission_id] = before
 
 
 @contextmanager

@@ -37,6 +37,9 @@ from tests.contract.conftest import (
 )
 from tests.postgres import Databases
 
+END_LOCKING_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+)
 PASSWORD = "tr0ub4dor"
 
 
@@ -321,7 +324,7 @@ def test_who_lost_the_lock_with_its_connection_cannot_send_as_well(place: Postgr
     ledger, submission = place.open(), a_submission()
     ledger.record(submission)
     with submission_lock(place.where, submission.id):
-        place.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1")
+        place.sql(END_LOCKING_SESSIONS)
         with submission_lock(place.where, submission.id):
             ledger.begin_sending(submission.id, "recorded", now=NOW)
             with pytest.raises(LedgerError) as changed:
@@ -338,13 +341,42 @@ def test_who_lost_the_lock_does_not_send_though_the_state_is_as_before(place: Po
     ledger.mark(submission.id, "uncertain", now=NOW)
     with submission_lock(place.where, submission.id):
         ledger.require_lock(submission.id)
-        place.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1")
+        place.sql(END_LOCKING_SESSIONS)
         with pytest.raises(LedgerError) as refused:
             ledger.begin_sending(submission.id, "uncertain", now=NOW)
         with pytest.raises(LedgerError) as paused:
             ledger.require_lock(submission.id)
     assert refused.value.code == paused.value.code == "lock_lost"
     assert ledger.get(submission.id).state == "uncertain"
+
+
+def test_a_thread_knows_its_own_lock_while_another_lets_go(
+    place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first thread has released and not yet left: what it clears up must not be the second one's."""
+    ledger, release = place.open(), postgres.AdvisoryLock.release
+    held, left, told = threading.Event(), threading.Event(), list[str]()
+
+    def second() -> None:
+        with submission_lock(place.where, "01J"):
+            held.set()
+            assert left.wait(60)
+            place.sql(END_LOCKING_SESSIONS)
+            with pytest.raises(LedgerError) as lost:
+                ledger.require_lock("01J")
+            told.append(lost.value.code)
+
+    def slowly(lock: postgres.AdvisoryLock) -> None:
+        release(lock)
+        assert threading.current_thread() is worker or held.wait(60)
+
+    monkeypatch.setattr(postgres.AdvisoryLock, "release", slowly)
+    worker = threading.Thread(target=second)
+    with submission_lock(place.where, "01J"):
+        worker.start()
+    left.set()
+    worker.join(60)
+    assert told == ["lock_lost"]
 
 
 def test_a_lock_of_a_server_that_is_gone_is_an_error_for_people() -> None:
