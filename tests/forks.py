@@ -22,12 +22,16 @@ from tests.conftest import ROOT, Person, Run
 # Orders come as JSON lines; each is answered by one line.
 _SERVER = """
 import importlib, json, os, pkgutil, sys, time
-import alembic.command, openai, structlog, tenacity, toktok
+import alembic.command, alembic.config, openai, openai.lib._files, structlog, tenacity, toktok, uvicorn
 import ftjobs
 
 for module in pkgutil.walk_packages(ftjobs.__path__, "ftjobs."):
-    if not module.name.startswith(("ftjobs.sandbox", "ftjobs.__main__")):
+    if not module.name.startswith("ftjobs.__main__"):
         importlib.import_module(module.name)
+client = openai.OpenAI(api_key="warm")  # it imports what it needs only then
+client.files, client.models, client.fine_tuning.jobs
+client.close()
+ftjobs.provider.api._tls(trust_env=False)
 from ftjobs.cli.main import main
 
 toktok.batch_count(["warm"], "o200k_base", threads=1)

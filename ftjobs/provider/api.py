@@ -6,9 +6,11 @@ on openai 3.54). Its retries and redirects are off throughout; `retrying` repeat
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
@@ -48,6 +50,12 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, h
 
 T = TypeVar("T")
 Raw = Callable[[openai.OpenAI], Any]
+
+
+@cache
+def _tls(*, trust_env: bool) -> ssl.SSLContext:
+    """Return what connections are secured with; reading the certificates takes 20 ms, so once."""
+    return httpx2.create_ssl_context(trust_env=trust_env)
 
 
 class Api:
@@ -184,14 +192,17 @@ class Api:
     def _new_client(
         self, timeout: httpx2.Timeout, *, on_answer: Callable[[httpx2.Response], None] = lambda _: None
     ) -> openai.OpenAI:
+        # A proxy has no business with this machine's own address.
+        trust_env = not self.profile.is_loopback
         transport = httpx2.Client(
+            verify=_tls(trust_env=trust_env),
             follow_redirects=False,
             event_hooks={
                 "request": [self._rename_key] if self._sends_api_key_header else [],
                 "response": [on_answer],
             },
             timeout=timeout,
-            trust_env=not self.profile.is_loopback,  # a proxy has no business with this machine's own address
+            trust_env=trust_env,
         )
         client = openai.OpenAI(
             api_key=self._key.reveal,  # asked before each request: a token is a new one from time to time
