@@ -214,6 +214,7 @@ def test_trouble_completes_nothing_and_says_nothing(ledger: Path, shell: Shell, 
         case "no tables":
             ledger.write_bytes(b"")
         case "locked":
+            holder.close()
             holder = sqlite3.connect(ledger)
             holder.execute("BEGIN EXCLUSIVE")
         case _:

@@ -15,7 +15,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from tests.migrations.conftest import ROOT
 
@@ -40,7 +40,7 @@ def released() -> list[str]:
 def migrate_to(path: Path, revision: str) -> None:
     """Make or change the database at `path` with the migrations alone."""
     config = _config()
-    with create_engine(f"sqlite:///{path}").begin() as connection:
+    with create_engine(f"sqlite:///{path}", poolclass=NullPool).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 

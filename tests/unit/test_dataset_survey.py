@@ -315,7 +315,7 @@ def test_memory_is_bounded_by_what_is_read_ahead_and_not_by_the_file(
 
 
 def test_deep_tools_are_counted_or_a_problem_at_any_depth(tmp_path: Path) -> None:
-    depths = range(700, 1100)
+    depths = [*range(700, 1100), 20_000]  # where a Python gives up reading differs by its version
     tools = ["[" * depth + "]" * depth for depth in depths]
     seen = surveyed(tmp_path, *[f'{CHAT[:-1]}, "tools": {deep}}}' for deep in tools])
     assert {problem.code for problem in seen.errors} == {"bad_tools", "too_deep"}
