@@ -9,6 +9,7 @@ from ftjobs.ledger.bridge import Bridge
 from ftjobs.money import NANO, Usd
 from ftjobs.reports.numbers import count
 
+_SHOWN_DECIMALS = 4  # below a dollar, as `Usd.display`
 _STEPS = ("epochs", "token count", "price", "other")
 
 
@@ -39,7 +40,7 @@ def amounts_that_add_up(steps: Sequence[Usd]) -> list[str]:
     whole = abs(sum(step.nano for step in steps))
     largest = max((abs(step.nano) for step in steps), default=0)
     largest = min(largest, whole) if whole else largest
-    decimals = 2 if largest >= NANO else 4 if largest >= NANO // 10_000 else 9
+    decimals = 2 if largest >= NANO else _SHOWN_DECIMALS if largest >= NANO // 10_000 else 9
     unit = NANO // 10**decimals
     printed, so_far, told = [], 0, 0
     for step in steps:
@@ -53,5 +54,7 @@ def amounts_that_add_up(steps: Sequence[Usd]) -> list[str]:
 def _signed(units: int, decimals: int) -> str:
     whole, fraction = divmod(abs(units), 10**decimals)
     sign = "+" if units > 0 else "-" if units < 0 else ""
-    digits = f"{fraction:0{decimals}d}".rstrip("0").ljust(2, "0")
+    digits = f"{fraction:0{decimals}d}"
+    if not units or decimals > _SHOWN_DECIMALS:
+        digits = digits.rstrip("0").ljust(2, "0")
     return f"{sign}${whole:,}.{digits}"

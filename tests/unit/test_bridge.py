@@ -52,7 +52,7 @@ def test_an_adjustment_is_a_step_of_its_own() -> None:
     found = Line(mine).bridge
     assert found is not None
     assert (found.other, found.variance) == (Usd.parse("0.25"), Usd.parse("0.25"))
-    assert bridge_lines(found) == ["variance by epochs $0.00, token count $0.00, price $0.00, other +$0.25"]
+    assert bridge_lines(found) == ["variance by epochs $0.00, token count $0.00, price $0.00, other +$0.2500"]
     both = report([mine, mine], None).totals.bridge
     assert both is not None
     assert both.other == Usd.parse("0.50")
@@ -96,7 +96,7 @@ def test_without_a_variance_nothing_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("step", "text"),
-    [("2.345", "+$2.34"), ("0.5", "+$0.50"), ("0.1234567", "+$0.1235"), ("0.000000007", "+$0.000000007")],
+    [("2.345", "+$2.34"), ("0.5", "+$0.5000"), ("0.1234567", "+$0.1235"), ("0.000000007", "+$0.000000007")],
 )
 def test_small_amounts_are_printed_finer(step: str, text: str) -> None:
     assert f"token count {text}," in bridge_lines(Bridge(Usd(0), Usd.parse(step), Usd(0), Usd(0)))[0]
