@@ -271,6 +271,22 @@ def test_two_submissions_of_one_file_do_not_share_an_upload(service: Service, sh
     assert stored(service) == [shell.data.read_bytes()] * 2
 
 
+def test_two_submissions_of_one_file_at_once_send_it_once(service: Service, shell: Shell, book: Book) -> None:
+    """This host keeps metadata, as an earlier job has shown, so jobs may share a file."""
+    earlier = shell.data.with_name("earlier.jsonl")
+    earlier.write_text("".join(sorted(shell.data.read_text().splitlines(keepends=True), reverse=True)))
+    assert shell.on(earlier).submit().code == 0
+    before = sent(service, "parts")
+    service.faults({"on": ANY_PART, "do": "delay", "seconds": 4, "skip": 2})
+    first = shell.start_submit("--again", "first")
+    until(lambda: sent(service, "parts") == before + 3)
+    second = shell.start_submit("--again", "second")
+    ends = [shell.end(each) for each in (first, second)]
+    assert [each.code for each in ends] == [0, 0], [each.err for each in ends]
+    assert sent(service, "parts") - before == PARTS
+    assert len({row["training_file_id"] for row in book.submissions()}) == 2
+
+
 # Limits
 
 

@@ -262,13 +262,19 @@ ENTRIES = (
         "month-end-inclusive",
         f"{_MONTH}: an entry belongs to one UTC month",
         "the open end of a period",
+        "ftjobs/ledger/month.py",
+        "            elif period is None or period.start <= occurred_at < period.end:",
+        "            elif period is None or period.start <= occurred_at <= period.end:",
+        ("tests/unit/test_ledger_month.py::test_a_period_is_half_open_to_the_microsecond",),
+    ),
+    Mutant(
+        "period-end-inclusive",
+        f"{_MONTH}: an instant is in one UTC month",
+        "the open end of a period",
         "ftjobs/periods.py",
         "        return self.start <= instant < self.end",
         "        return self.start <= instant <= self.end",
-        (
-            "tests/unit/test_ledger_month.py::test_a_period_is_half_open_to_the_microsecond",
-            "tests/properties/test_periods.py::test_every_instant_is_in_exactly_its_utc_month",
-        ),
+        ("tests/properties/test_periods.py::test_every_instant_is_in_exactly_its_utc_month",),
     ),
     Mutant(
         "first-instant-in-both-months",

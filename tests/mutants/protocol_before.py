@@ -402,11 +402,11 @@ BEFORE = (
     ),
     Mutant(
         "upload-without-its-lock",
-        f"{_PARTS}: two submissions do not share an Upload",
+        f"{_PARTS}: two submissions at once send a file once",
         "the lock around it",
         "ftjobs/workflows/upload.py",
         "    with _turn(source, session) if in_parts else nullcontext():",
         "    with nullcontext():",
-        (f"{_LARGE_TEST}::test_two_submissions_of_one_file_do_not_share_an_upload",),
+        (f"{_LARGE_TEST}::test_two_submissions_of_one_file_at_once_send_it_once",),
     ),
 )
