@@ -87,7 +87,8 @@ class App:
     @property
     def practised_note(self) -> str | None:
         """Where the jobs are that were made for practice, in words; None where there are none, or here."""
-        if self.profile.is_sandbox or not (self.sandbox_dir / "ledger.sqlite3").exists():
+        is_default = self.settings.origins.get("ledger_url", DEFAULT) == DEFAULT
+        if self.profile.is_sandbox or not is_default or not (self.sandbox_dir / "ledger.sqlite3").exists():
             return None
         return "jobs made for practice are in a ledger of their own: add --profile sandbox"
 

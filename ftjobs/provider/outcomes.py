@@ -207,10 +207,9 @@ def error_of(reply: Reply) -> tuple[str, str]:
     if not isinstance(body, dict):
         return fallback
     error, detail = body.get("error"), body.get("detail")
-    if isinstance(error, str) and error:
-        return fallback[0], one_line(error)
-    if not isinstance(error, dict):
-        return (fallback[0], one_line(_detail(detail))) if isinstance(detail, list | str) else fallback
+    if not isinstance(error, dict) or not error:
+        told = _detail(detail) if isinstance(detail, list | str) else error
+        return (fallback[0], one_line(told)) if isinstance(told, str) and told else fallback
     code = next((error[k] for k in ("code", "type") if isinstance(error.get(k), str) and error[k]), fallback[0])
     message = error.get("message")
     return one_line(code, 64), one_line(message) if isinstance(message, str) and message else fallback[1]

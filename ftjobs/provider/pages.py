@@ -31,7 +31,7 @@ def walk(ask: Callable[[str | None], P], *, base_url: str | None, what: str) -> 
             raise UnavailableError(
                 "unavailable",
                 f"The API at {base_url} lists {what} in circles.",
-                next_step="Run the same command again later, it goes on where it stopped.",
+                next_step="Run the same command again later.",
             )
         seen.add(page.after)
         after = page.after

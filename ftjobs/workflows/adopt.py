@@ -65,7 +65,11 @@ def attach_named(job: Job, submission_id: str, session: Session, done: Adopted) 
     Where several jobs trained on a submission's file and the service keeps no metadata, or where it does not even
     tell the file, nobody else can. UsageError where the submission is not uncertain, or the job is another's.
     """
-    if (owner := session.ledger.owner_of(job.id)) is not None:
+    owner = session.ledger.owner_of(job.id)
+    if owner == submission_id:  # the same command again, which may still have results to keep
+        done.attached[job.id] = submission_id
+        return
+    if owner is not None:
         raise _not_attached(job, submission_id, f"job {job.id} is that of submission {owner}")
     with submission_lock_if_free(session.ledger.place, submission_id) as is_free:
         submission = session.ledger.get(submission_id)

@@ -141,7 +141,7 @@ def _probed(probing: Probing) -> _Probed:
         step = "Check the base URL, and that the service has fine-tuning."
         return _Probed(Check("features", "problem", said, step))
     if not seen.differing:
-        return _Probed(Check("features", "ok", f"{said} The profile says so."), seen.toml)
+        return _Probed(Check("features", "ok", f"{said} Nothing seen contradicts the profile."), seen.toml)
     step = f"The lines below fit: the profile says otherwise of {', '.join(seen.differing)}."
     return _Probed(Check("features", "note", said, step), seen.toml)
 

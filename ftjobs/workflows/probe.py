@@ -80,18 +80,18 @@ class _Asked:
 
     def paging(self, page: Mapping[str, Any]) -> dict[str, bool]:
         """Return whether lists take a cursor, or ignore how many were asked for; a single job cannot tell."""
-        at_once, tells_more = len(page["data"]) > 1, isinstance(page.get("has_more"), bool)
-        if not at_once and not tells_more:
-            self.seen.append("Whether lists come in pages is not known: they do not say whether more follow.")
+        at_once, in_pages = len(page["data"]) > 1, page.get("has_more") is True
+        if not at_once and not in_pages:
+            self.seen.append("Whether lists come in pages is not known: there are too few jobs to tell.")
             return {}
         self.seen.append(f"Lists come {'at once' if at_once else 'in pages'}.")
         return {"cursor": not at_once}
 
     def features_of(self, job: Mapping[str, Any]) -> dict[str, bool]:
-        """Return which features the newest job shows, and which it shows to be missing."""
+        """Return which features the newest job shows, and which it lacks; what failed tells neither."""
         job_id = str(job.get("id"))
         jobs = self._api_jobs
-        return {
+        told = {
             "metadata": self._filters_metadata(has_some=bool(job.get("metadata"))),
             "seed": isinstance(job.get("seed"), int),
             "events": self._is_there(lambda c: jobs(c).list_events(job_id, limit=1), "events"),
@@ -99,6 +99,7 @@ class _Asked:
                 lambda c: c.fine_tuning.jobs.checkpoints.with_raw_response.list(job_id, limit=1), "checkpoints"
             ),
         }
+        return {name: is_there for name, is_there in told.items() if is_there is not None}
 
     def files_lack_a_status(self) -> bool:
         """Return whether files have none; False too where there is none to see."""
@@ -112,8 +113,11 @@ class _Asked:
         self.seen.append("Files have no status.")
         return True
 
-    def _filters_metadata(self, *, has_some: bool) -> bool:
-        body, _ = self._get(lambda c: self._api_jobs(c).list(limit=1, metadata=_NOBODY))
+    def _filters_metadata(self, *, has_some: bool) -> bool | None:
+        body, trouble = self._get(lambda c: self._api_jobs(c).list(limit=1, metadata=_NOBODY))
+        if trouble is not None:
+            self.seen.append(f"Whether lists of jobs are filtered by metadata is not known: {trouble}.")
+            return None
         found = body.get("data") if isinstance(body, dict) else None
         filters = isinstance(found, list) and not found
         self.seen.append(f"Lists of jobs are{'' if filters else ' not'} filtered by metadata.")
@@ -121,12 +125,16 @@ class _Asked:
             self.seen.append("The newest job shows no metadata: it is believed once a reply echoes it.")
         return filters
 
-    def _is_there(self, ask: Callable[[Any], Any], name: str) -> bool:
+    def _is_there(self, ask: Callable[[Any], Any], name: str) -> bool | None:
         answer = self._api.send_once(ask)
-        is_there = not isinstance(answer, Reply) or answer.status not in _NOT_THERE
-        if not is_there:
+        if isinstance(answer, Reply) and 200 <= answer.status < 300:
+            return True
+        if isinstance(answer, Reply) and answer.status in _NOT_THERE:
             self.seen.append(f"Jobs have no {name}.")
-        return is_there
+            return False
+        trouble = f"HTTP {answer.status}" if isinstance(answer, Reply) else answer.reason
+        self.seen.append(f"Whether jobs have {name} is not known: {trouble}.")
+        return None
 
     @staticmethod
     def _api_jobs(client: Any) -> Any:

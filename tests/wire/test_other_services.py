@@ -320,6 +320,22 @@ def test_what_cannot_be_seen_stays_as_the_profile_says(account: Accounts, httpx2
     assert seen.differing == ("lacks",)
 
 
+def test_a_request_that_failed_tells_nothing_of_the_service(
+    account: Accounts, httpx2_mock: respx.MockRouter
+) -> None:
+    """Whoever pasted a guess would send no key for other machines to find, or ask for what is not there."""
+    job = job_object("ftjob-1", seed=7, method={"type": "supervised"})
+    jobs = [httpx.Response(200, json=a_list(job)), httpx.Response(503)]
+    httpx2_mock.get(JOBS).mock(side_effect=jobs)
+    httpx2_mock.get(url__regex=f"{JOBS}/ftjob-1/(events|checkpoints)").respond(503)
+    httpx2_mock.get(FILES).respond(json=a_list())
+    seen = probe(account(lacks=frozenset({"events", "checkpoints"})).api)
+    assert seen.toml is not None
+    assert 'lacks = ["checkpoints", "events"]' in seen.toml
+    assert seen.differing == ()
+    assert sum("is not known: " in each for each in seen.seen) == 4
+
+
 def test_one_job_without_has_more_cannot_tell_whether_there_are_pages(
     account: Accounts, httpx2_mock: respx.MockRouter
 ) -> None:
