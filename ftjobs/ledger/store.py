@@ -39,7 +39,6 @@ from ftjobs.ledger.trails import (
     among,
     has_echo,
     has_entry,
-    listed_in,
     select_history,
     select_named,
     select_submissions,
@@ -325,17 +324,13 @@ class Ledger:
         found = unusual([trail for _, trail in in_order])
         return {submission_id: notes for submission_id, notes in found.items() if submission_id in ids}
 
-    def trails_in(self, period: Period | None, *, as_of: datetime | None = None) -> list[Trail]:
-        """Return what a period lists: billed in it, or unsettled at its end; all but voided ones without one.
-
-        With `as_of`, everything is as the ledger knew it at that instant.
-        """
-        with self._transaction(writes=False) as connection:
-            return select_trails(connection, listed_in(period, as_of=as_of), as_of=as_of)
-
     @contextmanager
     def listing(self, period: Period | None, *, as_of: datetime | None = None) -> Iterator[Listing]:
-        """Yield what `trails_in` returns, as lines that are read when looked at; writers wait until the end."""
+        """Yield what a period lists: billed in it, or unsettled at its end; all but voided ones without one.
+
+        With `as_of`, everything is as the ledger knew it at that instant. Lines are read when looked at; writers
+        wait until the end.
+        """
         with self._transaction(writes=False) as connection:
             yield Listing(connection, period, as_of)
 

@@ -22,9 +22,11 @@ from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import State, Submission, new_id
 from ftjobs.ledger.engine import open_engine
 from ftjobs.ledger.entries import BillingPrice, Trail
+from ftjobs.ledger.month import MonthReport
 from ftjobs.ledger.place import Server, ledger_place
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd, UsdPer1M
+from ftjobs.periods import Period
 from ftjobs.ranges import Range
 from tests.postgres import Databases
 
@@ -239,6 +241,12 @@ def trail_of(ledger: Ledger, submission: Submission) -> Trail:
     """Return the submission's trail."""
     (trail,) = ledger.trails([submission.id])
     return trail
+
+
+def report_of(ledger: Ledger, period: Period | None, *, as_of: datetime | None = None) -> MonthReport:
+    """Return what the ledger reports of a period."""
+    with ledger.listing(period, as_of=as_of) as found:
+        return found.report()
 
 
 ENTRY_COLUMNS = "submission_id, kind, seq, tokens, amount_nano_usd, basis, source, occurred_at, recorded_at"

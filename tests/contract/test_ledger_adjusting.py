@@ -9,11 +9,10 @@ import pytest
 from ftjobs.errors import UsageError
 from ftjobs.ledger.budget import Limit
 from ftjobs.ledger.entries import Entry, Trail
-from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import month_of
-from tests.contract.conftest import NOW, PRICE, Place, a_job, a_submission, created, ended, trail_of
+from tests.contract.conftest import NOW, PRICE, Place, a_job, a_submission, created, ended, report_of, trail_of
 
 LATER = NOW + timedelta(days=40)  # in another month
 
@@ -41,7 +40,7 @@ def test_an_adjustment_is_one_more_entry_of_the_month_in_which_it_was_made(ledge
     assert ledger.trails() == [trail]
     assert trail.entries == (*before, entry)
     months = [month_of(NOW), month_of(LATER)]
-    totals = [report(ledger.trails_in(each), each).totals.billed for each in months]
+    totals = [report_of(ledger, each).totals.billed for each in months]
     assert totals == [Usd.parse("3.00"), -Usd.parse("0.50")]
 
 

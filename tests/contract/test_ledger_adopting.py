@@ -12,11 +12,10 @@ import pytest
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.adopting import Asked, Known
 from ftjobs.ledger.entries import Trail
-from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import month
-from tests.contract.conftest import NOW, PRICE, Place, a_job, a_submission, created, ended, trail_of
+from tests.contract.conftest import NOW, PRICE, Place, a_job, a_submission, created, ended, report_of, trail_of
 
 ACCOUNT = a_submission().account
 MILLION = 1_000_000
@@ -50,10 +49,10 @@ def test_a_bill_belongs_to_the_month_in_which_the_service_ended_the_job(ledger: 
     (trail,) = adopt(ledger, a_stray(1, has_quote=has_quote))
     bill = trail.entries[-1]
     assert (bill.occurred_at, bill.recorded_at) == (BORN + timedelta(hours=1), NOW)
-    billed = [report(ledger.trails_in(each), each).totals.billed for each in (month(2027, 3), month(2027, 4))]
+    billed = [report_of(ledger, each).totals.billed for each in (month(2027, 3), month(2027, 4))]
     assert billed == [Usd(0), Usd.parse("3.00")]
-    assert [line.trail for line in report(ledger.trails_in(month(2027, 4)), month(2027, 4)).lines] == [trail]
-    assert ledger.trails_in(month(2027, 6)) == []
+    assert [line.trail for line in report_of(ledger, month(2027, 4)).lines] == [trail]
+    assert report_of(ledger, month(2027, 6)).lines == ()
 
 
 def test_without_a_price_there_is_no_bill_rather_than_one_of_nothing(ledger: Ledger) -> None:

@@ -12,7 +12,6 @@ from ftjobs.errors import FtjobsError, LedgerError, UsageError
 from ftjobs.ledger import copying
 from ftjobs.ledger.copying import Copied, copy_ledger
 from ftjobs.ledger.hosting import HourPrice
-from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.ledger.uploads import UploadUnderWay
 from ftjobs.money import Usd
@@ -26,6 +25,7 @@ from tests.contract.conftest import (
     a_submission,
     created,
     ended,
+    report_of,
 )
 from tests.postgres import Databases
 
@@ -78,7 +78,7 @@ def test_there_and_back_every_row_and_digest_is_the_same(
         server = PostgresPlace(url)
         there = copy(first, server)
         assert there.rows == ROWS
-        assert there.month_digest == report(first.open().trails_in(None), None).digest
+        assert there.month_digest == report_of(first.open(), None).digest
         assert everything(server) == everything(first)
         # The ids go on where they were.
         more = created(server.open(), 8)
@@ -89,7 +89,7 @@ def test_there_and_back_every_row_and_digest_is_the_same(
         again = copy(server, back)
         assert again.digest != there.digest
         assert everything(back) == everything(server)
-        assert again.month_digest == report(server.open().trails_in(None), None).digest
+        assert again.month_digest == report_of(server.open(), None).digest
     created(back.open(), 9)
 
 

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from ftjobs.ledger.budget import Limit
 from ftjobs.ledger.entries import BillingPrice
-from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd, UsdPer1M
 from ftjobs.periods import month_of
@@ -28,6 +27,7 @@ from tests.contract.conftest import (
     add_entry,
     created,
     ended,
+    report_of,
     trail_of,
 )
 
@@ -206,7 +206,7 @@ def test_unknown_trained_tokens_bill_nothing_and_hold_the_commitment(ledger: Led
     trail = trail_of(ledger, mine)
     assert (trail.billed, trail.settled, trail.commitment) == (None, False, Usd.parse("3.00"))
     assert [each.submission.id for each in ledger.unsettled()] == [mine.id]
-    (line,) = report(ledger.trails_in(None), None).lines
+    (line,) = report_of(ledger, None).lines
     assert (line.billed, line.bill_is_unknown) == (None, True)
 
 
@@ -219,7 +219,7 @@ def test_a_failed_job_with_no_trained_tokens_is_billed_zero_which_is_known(ledge
     trail = trail_of(ledger, mine)
     assert (trail.billed, trail.settled, trail.commitment) == (Usd(0), True, Usd(0))
     assert ledger.unsettled() == []
-    (line,) = report(ledger.trails_in(None), None).lines
+    (line,) = report_of(ledger, None).lines
     assert (line.billed, line.bill_is_unknown) == (Usd(0), False)
 
 
@@ -289,7 +289,7 @@ ready()
 for n in range(6):
     done = ended(ledger, 100 * mine + n, trained_tokens=n)
     ledger.settle(done.id, PRICE, now=NOW)
-    at(sys.argv[1]).open().trails_in(None)
+    report_of(at(sys.argv[1]).open(), None)
     ledger.unsettled()
 tell("done")
 """,

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ftjobs.ledger.month import report, totals_of
+from ftjobs.ledger.month import totals_of
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import Period, month
-from tests.contract.conftest import NOW, PRICE, Place, a_job, a_submission, add_entry, created, ended
+from tests.contract.conftest import NOW, PRICE, Place, a_job, a_submission, add_entry, created, ended, report_of
 
 OCTOBER, NOVEMBER = month(2027, 10), month(2027, 11)
 MICROSECOND, SECOND = timedelta(microseconds=1), timedelta(seconds=1)
@@ -18,7 +18,7 @@ MICROSECOND, SECOND = timedelta(microseconds=1), timedelta(seconds=1)
 
 def listed(ledger: Ledger, period: Period) -> list[tuple[str, str]]:
     """Return each listed submission's number with what the period says of it."""
-    lines = report(ledger.trails_in(period), period).lines
+    lines = report_of(ledger, period).lines
     return [
         (
             line.submission.key[-1],
@@ -44,7 +44,7 @@ def test_what_is_read_as_it_is_printed_ends_where_the_period_does(ledger: Ledger
     mine = ended(ledger, 1, at=OCTOBER.start, finished=NOVEMBER.start, trained_tokens=1_000_000)
     ledger.settle(mine.id, PRICE, now=NOVEMBER.start + SECOND)
     for period in (OCTOBER, NOVEMBER, None):
-        told = report(ledger.trails_in(period), period)
+        told = report_of(ledger, period)
         with ledger.listing(period) as read:
             assert (read.digest, totals_of(read.lines)) == (told.digest, told.totals)
 
@@ -96,7 +96,7 @@ def test_a_correction_leaves_its_job_in_the_month_of_its_bill(ledger: Ledger) ->
     corrected = a_job(1, "succeeded", created=OCTOBER.start, finished=OCTOBER.end - SECOND, trained_tokens=900_000)
     ledger.see(corrected, now=NOVEMBER.start)
     ledger.settle(mine.id, PRICE, now=NOVEMBER.start + SECOND)
-    found = report(ledger.trails_in(OCTOBER), OCTOBER)
+    found = report_of(ledger, OCTOBER)
     assert (found.totals.billed, found.totals.trained_tokens) == (Usd.parse("2.70"), 900_000)
     assert listed(ledger, NOVEMBER) == []
 
@@ -107,7 +107,7 @@ def test_an_adjustment_belongs_to_the_month_it_was_made_in_and_lists_its_job_aga
     mine = ended(ledger, 1, at=OCTOBER.start, finished=OCTOBER.end - SECOND, trained_tokens=1_000_000)
     ledger.settle(mine.id, PRICE, now=OCTOBER.end)
     add_entry(place, mine.id, -Usd.parse("0.50"), at="2027-11-01T00:00:00.000000Z")
-    billed = [report(ledger.trails_in(each), each).totals.billed for each in (OCTOBER, NOVEMBER)]
+    billed = [report_of(ledger, each).totals.billed for each in (OCTOBER, NOVEMBER)]
     assert billed == [Usd.parse("3.00"), -Usd.parse("0.50")]
 
 
@@ -117,7 +117,7 @@ def test_all_of_time_lists_every_job_but_what_was_voided_in_the_order_of_recordi
     voided = a_submission(4, at=NOVEMBER.start)
     ledger.record(voided)
     ledger.close(voided.id, "rejected", code="x", message="no", now=NOVEMBER.start)
-    assert [trail.submission.key[-1] for trail in ledger.trails_in(None)] == ["1", "2", "3"]
+    assert [line.submission.key[-1] for line in report_of(ledger, None).lines] == ["1", "2", "3"]
     assert [trail.submission.key[-1] for trail in ledger.trails()] == ["1", "2", "3", "4"]
 
 
@@ -132,13 +132,13 @@ def test_the_digest_holds_while_job_states_change_and_changes_with_every_entry(
     ledger: Ledger, place: Place
 ) -> None:
     mine = created(ledger)
-    digests = [report(ledger.trails_in(None), None).digest]
+    digests = [report_of(ledger, None).digest]
     ledger.see(a_job(1, "succeeded", trained_tokens=5, a_field_of_2028=1), now=NOW)
-    assert report(place.open().trails_in(None), None).digest == digests[0]
+    assert report_of(place.open(), None).digest == digests[0]
     ledger.settle(mine.id, PRICE, now=NOW)
-    digests.append(report(ledger.trails_in(None), None).digest)
+    digests.append(report_of(ledger, None).digest)
     add_entry(place, mine.id, Usd(1))
-    digests.append(report(ledger.trails_in(None), None).digest)
+    digests.append(report_of(ledger, None).digest)
     created(ledger, 2)
-    digests.append(report(ledger.trails_in(None), None).digest)
+    digests.append(report_of(ledger, None).digest)
     assert len(set(digests)) == 4

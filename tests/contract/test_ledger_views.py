@@ -7,11 +7,21 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import month
-from tests.contract.conftest import MINI, NOW, PRICE, Place, SqlitePlace, a_job, a_submission, created, ended
+from tests.contract.conftest import (
+    MINI,
+    NOW,
+    PRICE,
+    Place,
+    SqlitePlace,
+    a_job,
+    a_submission,
+    created,
+    ended,
+    report_of,
+)
 
 JULY = month(2027, 7)
 
@@ -61,7 +71,7 @@ def test_ledger_month_adds_up_to_the_month_report(ledger: Ledger, place: Place) 
     rows = ask(place, "SELECT month, jobs, trained_tokens, billed_nano_usd FROM ledger_month ORDER BY month")
     expected = []
     for period in (month(2027, 6), JULY):
-        totals = report(ledger.trails_in(period), period).totals
+        totals = report_of(ledger, period).totals
         expected.append((period.start.strftime("%Y-%m"), totals.trained_tokens, totals.billed.nano))
     assert [(row[0], row[2] or 0, row[3]) for row in rows] == expected
     assert [row[1] for row in rows] == [3, 1]

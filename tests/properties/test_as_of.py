@@ -18,14 +18,13 @@ from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.adopting import Asked
 from ftjobs.ledger.groups import NAMES, grouped
 from ftjobs.ledger.hosting import HourPrice
-from ftjobs.ledger.month import report
 from ftjobs.ledger.store import Ledger
 from ftjobs.money import Usd
 from ftjobs.periods import Period, month
 from ftjobs.reports.envelope import dumps
 from ftjobs.reports.month import month_json, month_text
 from ftjobs.reports.month_csv import groups_csv, jobs_csv
-from tests.contract.conftest import PRICE, a_job, a_submission
+from tests.contract.conftest import PRICE, a_job, a_submission, report_of
 
 BEGAN = month(2027, 6).end - timedelta(hours=6)  # the steps go on into July
 PERIODS = (None, month(2027, 6), month(2027, 7))
@@ -51,13 +50,13 @@ class World:
             act(self, *details)
         told = printed(self.ledger, self.now)
         assert [digest(self.ledger, period) for period in PERIODS] == [
-            report(self.ledger.trails_in(period, as_of=self.now), period).digest for period in PERIODS
+            report_of(self.ledger, period, as_of=self.now).digest for period in PERIODS
         ]
         self.prints.append((self.now, told))
 
 
 def digest(ledger: Ledger, period: Period | None) -> str:
-    return report(ledger.trails_in(period), period).digest
+    return report_of(ledger, period).digest
 
 
 def printed(ledger: Ledger, as_of: datetime) -> list[str]:

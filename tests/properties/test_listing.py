@@ -28,7 +28,7 @@ from ftjobs.ledger.changes import Change, keep
 from ftjobs.ledger.engine import open_engine
 from ftjobs.ledger.entries import Entry, Trail, estimate_entry
 from ftjobs.ledger.groups import grouped
-from ftjobs.ledger.month import MonthReport, report
+from ftjobs.ledger.month import MonthReport
 from ftjobs.ledger.rows import entry_row, submission_row
 from ftjobs.ledger.store import Ledger
 from ftjobs.ledger.tables import changes, entries, jobs, submissions
@@ -38,7 +38,7 @@ from ftjobs.reports.envelope import clean, dumps
 from ftjobs.reports.jobs import job_json
 from ftjobs.reports.month import month_json, month_json_parts, month_lines, month_text
 from ftjobs.reports.month_csv import JOB_COLUMNS, groups_csv, jobs_csv
-from tests.contract.conftest import MINI, a_quote, a_submission
+from tests.contract.conftest import MINI, a_quote, a_submission, report_of
 
 BEGAN = datetime(2027, 9, 20, tzinfo=UTC)
 PERIODS = (None, month(2027, 9), month(2027, 10), Period(month(2027, 10).start, month(2027, 11).end))
@@ -221,9 +221,8 @@ def test_a_listing_prints_what_the_trails_say(
 ) -> None:
     width = 60 if len(rows) % 2 else None
     with filled(empty, rows, changed=True) as ledger:
-        trails = ledger.trails_in(period, as_of=as_of)
-        whole = report(trails, period, as_of=as_of)
-        noted = notes_of(ledger, trails, whole) if as_of is None else None
+        whole = report_of(ledger, period, as_of=as_of)
+        noted = notes_of(ledger, [line.trail for line in whole.lines], whole) if as_of is None else None
         with ledger.listing(period, as_of=as_of) as found:
 
             def notes() -> Any:
@@ -256,9 +255,10 @@ def test_what_is_unusual_is_found_in_the_order_of_the_ids(empty: Path) -> None:
         rows.append((submissions, submission_row(mine)))
         rows.append((entries, entry_row(estimate_entry(mine.id, mine.quote, occurred_at=at, recorded_at=at))))
     with filled(empty, rows) as ledger:
-        trails = ledger.trails_in(None)
+        whole = report_of(ledger, None)
+        trails = [line.trail for line in whole.lines]
         assert len(ledger.unusual(trails)) == 2
-        expected = notes_of(ledger, trails, report(trails, None))
+        expected = notes_of(ledger, trails, whole)
         with ledger.listing(None) as found:
             assert [notes for _, notes in found.noted()] == [notes for _, notes in expected]
         with ledger.listing(Period(BEGAN, BEGAN + timedelta(hours=8))) as found:
