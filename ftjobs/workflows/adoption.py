@@ -82,6 +82,12 @@ def claim(submission: Submission, found: Found, session: Session) -> Submission 
     if found.own:
         return attach(submission, found.own, session)
     if not found.same_content:
+        if found.unseen:
+            log.warning(
+                "files.unseen",
+                files=found.unseen,
+                reason="the service shows no names of files that jobs trained on: perhaps on this content",
+            )
         return None
     adopted = adopt(found.same_content[0], like=submission, session=session, replaces=submission.id)
     _adopt_twins(found.same_content[1:], submission, session)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from ftjobs.errors import LedgerError, UncertainError
 from ftjobs.jobs.job import Job
@@ -34,11 +33,13 @@ _MOST_ASKED = 20
 @dataclass(frozen=True, slots=True)
 class Found:
     """`own` are jobs that this submission created (more than one: twins); `same_content` are live or succeeded
-    jobs of other submissions with the same content key. The best to go on with comes first.
+    jobs of other submissions with the same content key. The best to go on with comes first. `unseen` counts the
+    files of others that might be of this content, and are shown by nothing.
     """
 
     own: tuple[Job, ...]
     same_content: tuple[Job, ...]
+    unseen: int = 0
 
 
 def look_up(submission: Submission, session: Session, *, everywhere: bool = False) -> Found:
@@ -66,14 +67,14 @@ def look_up(submission: Submission, session: Session, *, everywhere: bool = Fals
     # Where the key travels in no metadata, it does in the name of the file: asked for where that may decide.
     asks = not own and not shares_files
     alike = [job for job in others if _trains_alike(job, submission)] if asks else []
-    named = _files_of_content(alike, session, submission.key)
+    named, unseen = _files_of_content(alike, session, submission.key)
     hits = [
         job
         for job in others
         if not job.failed and (job.metadata.get(KEY) == submission.key or job.training_file in named)
     ]
     same = [job for job in hits if _may_share(owner_of(job.id), submission, session)]
-    return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)))
+    return Found(tuple(sorted(own, key=_best_first)), tuple(sorted(same, key=_best_first)), unseen)
 
 
 def _refuse_taken(job: Job, submission: Submission, session: Session) -> None:
@@ -89,16 +90,16 @@ def _refuse_taken(job: Job, submission: Submission, session: Session) -> None:
         )
 
 
-def _files_of_content(jobs: Sequence[Job], session: Session, key: str) -> frozenset[str]:
-    """Return the files among these jobs' whose names tell the key.
+def _files_of_content(jobs: Sequence[Job], session: Session, key: str) -> tuple[frozenset[str], int]:
+    """Return the files among these jobs' whose names tell the key, and how many have no name that can be seen.
 
     A list of files may be cut short or leave out what is old, so the newest that it does not show are asked for by
-    their ids; a warning counts what stays unseen, since it might be of this content.
+    their ids.
     """
     silent = [job for job in jobs if not job.metadata.keys() & {KEY, SUBMISSION}]
     untold = [job for job in silent if job.training_file and not job.failed]
     if not untold:
-        return frozenset()
+        return frozenset(), 0
     newest = sorted(untold, key=lambda job: job.created_at, reverse=True)
     wanted = list(dict.fromkeys(job.training_file for job in newest if job.training_file))
     listed, mark = file_names(session.api), mark_of(key)
@@ -106,11 +107,8 @@ def _files_of_content(jobs: Sequence[Job], session: Session, key: str) -> frozen
         remote = session.api.retrieve_file(file_id)
         if remote is not None and remote.name is not None:
             listed[file_id] = remote.name
-    if unseen := sum(file_id not in listed for file_id in wanted):
-        log.warning(
-            "files.unseen", files=unseen, reason="whether jobs trained on this content with them is unknown"
-        )
-    return frozenset(file_id for file_id in wanted if mark in listed.get(file_id, ""))
+    of_content = frozenset(file_id for file_id in wanted if mark in listed.get(file_id, ""))
+    return of_content, sum(file_id not in listed for file_id in wanted)
 
 
 def _trains_alike(job: Job, submission: Submission) -> bool:
@@ -220,12 +218,11 @@ def pages(
     api: Api, metadata: Mapping[str, str] | None = None, *, skips_damaged: bool = False
 ) -> Iterator[JobPage]:
     """Return the pages of the account's jobs, newest first; UnavailableError rather than believe one that lies."""
-    ask = partial(_page, api, metadata, skips_damaged=skips_damaged)
+
+    def ask(after: str | None) -> JobPage:
+        return api.list_jobs(metadata=metadata, after=after, skips_damaged=skips_damaged)
+
     return walk(ask, base_url=api.profile.base_url, what="its jobs")
-
-
-def _page(api: Api, metadata: Mapping[str, str] | None, after: str | None, *, skips_damaged: bool) -> JobPage:
-    return api.list_jobs(metadata=metadata, after=after, skips_damaged=skips_damaged)
 
 
 def _best_first(job: Job) -> tuple[bool, datetime]:

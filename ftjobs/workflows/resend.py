@@ -79,7 +79,7 @@ def _observe(submission: Submission, session: Session, settle_s: float, on_left:
             ambient.sleep(min(left, 1.0))
         seen = look_up(submission, session, everywhere=True)
         # What showed once exists: a later list that lacks it is behind.
-        found = Found(seen.own, seen.same_content or found.same_content)
+        found = Found(seen.own, seen.same_content or found.same_content, seen.unseen)
         if found.own:
             break
     return found

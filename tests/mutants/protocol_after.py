@@ -169,7 +169,7 @@ AFTER = (
         "4.7 resend: 5 valid, empty lookups",
         "remembering a job of this content that one of them showed",
         "ftjobs/workflows/resend.py",
-        "found = Found(seen.own, seen.same_content or found.same_content)",
+        "found = Found(seen.own, seen.same_content or found.same_content, seen.unseen)",
         "found = seen",
         ("tests/wire/test_keys_of_jobs.py::test_a_resend_that_saw_a_job_of_its_content_once_does_not_create",),
     ),

@@ -19,6 +19,7 @@ from ftjobs.jobs.spec import JobSpec
 from ftjobs.jobs.submission import Submission
 from ftjobs.ledger.store import Ledger
 from ftjobs.provider.retrying import RetryPolicy
+from ftjobs.workflows.adoption import claim
 from ftjobs.workflows.lookup import Found, look_up, mark_of
 from ftjobs.workflows.session import Session
 from tests.conftest import Service
@@ -343,8 +344,13 @@ def test_a_file_that_the_list_does_not_show_is_asked_for_by_its_id(
     serve(httpx2_mock, page_of(job_object("ftjob-1", training_file="file-old")))
     httpx2_mock.get(FILES).respond(json={"object": "list", "data": [a_file("file-new", "other.jsonl")]})
     tell_files(httpx2_mock, {} if name is None else {"file-old": name})
-    found = look_up(a_submission(), session(account(keeps_metadata=False)))
+    opened = session(account(keeps_metadata=False))
+    found = look_up(a_submission(), opened)
     assert ids(found) == ([], ["ftjob-1"] if name and mark_of(KEY) in name else [])
+    assert found.unseen == (name is None)
+    assert capsys.readouterr().err == "", "it is told once, where nothing was found"
+    if not found.same_content:
+        assert claim(a_submission(), found, opened) is None
     assert ("files.unseen" in capsys.readouterr().err) is (name is None)
 
 
@@ -373,7 +379,7 @@ def test_only_a_service_without_a_list_of_files_may_leave_them_untold(
     tell_files(httpx2_mock, {})
     opened = session(account(keeps_metadata=False, policy=RetryPolicy(attempts=1)))
     if is_fine:
-        assert look_up(a_submission(), opened) == Found((), ())
+        assert look_up(a_submission(), opened) == Found((), (), unseen=1)
     else:
         with pytest.raises((UnavailableError, RejectedError)):
             look_up(a_submission(), opened)
