@@ -77,20 +77,22 @@ class App:
     @property
     def ledger_url(self) -> str:
         """The ledger in use. The sandbox has its own unless one is named for this very command or shell."""
-        origin = self.settings.origins.get("ledger_url", DEFAULT)
-        named_here = origin.startswith(("--", "FTJOBS_"))
-        if self.settings.ledger_url and (named_here or not self.profile.is_sandbox):
+        if self.settings.ledger_url and (self._is_ledger_named_here or not self.profile.is_sandbox):
             return self.settings.ledger_url
         folder = self.sandbox_dir if self.profile.is_sandbox else self._data_dir
         return f"sqlite:///{folder / 'ledger.sqlite3'}"
 
     @property
-    def practised_note(self) -> str | None:
-        """Where the jobs are that were made for practice, in words; None where there are none, or here."""
-        is_default = self.settings.origins.get("ledger_url", DEFAULT) == DEFAULT
-        if self.profile.is_sandbox or not is_default or not (self.sandbox_dir / "ledger.sqlite3").exists():
+    def _is_ledger_named_here(self) -> bool:
+        return self.settings.origins.get("ledger_url", DEFAULT).startswith(("--", "FTJOBS_"))
+
+    @property
+    def practice_note(self) -> str | None:
+        """How to see the ledger of practice, in words; None where there is none, or --profile would not do it."""
+        is_elsewhere = not (self.profile.is_sandbox or self._is_ledger_named_here)
+        if not is_elsewhere or not (self.sandbox_dir / "ledger.sqlite3").exists():
             return None
-        return "jobs made for practice are in a ledger of their own: add --profile sandbox"
+        return "practice has a ledger of its own: add --profile sandbox"
 
     @property
     def ledger_place(self) -> Place:
@@ -125,8 +127,8 @@ class App:
         try:
             return self.ledger.find(reference)
         except UsageError as error:
-            if self.practised_note and error.code == "unknown_job":
-                error.next_step = f"{error.next_step.rstrip('.')}; {self.practised_note}."
+            if error.code == "unknown_job" and (note := self.practice_note):
+                error.next_step = f"{error.next_step.rstrip('.')}; {note}."
             raise
 
     @property

@@ -58,8 +58,8 @@ def ledger(
         lines: Iterable[str] = ()
         with app.ledger.listing(chosen, as_of=until) as found:
             noted = found.noted() if until is None else None
-            if chosen is None and found.is_empty and app.practised_note:
-                say(f"note: {app.practised_note}", given)
+            if chosen is None and found.is_empty and (note := app.practice_note):
+                say(f"note: {note}", given)
             if csv and found.hosting.jobs:
                 say(f"note: {hosting_text(found.hosting)} is recorded beside the bills, and is in no line", given)
             if csv:

@@ -52,8 +52,8 @@ def status(
     if more:
         say(f"{more:,} more ended earlier; `ftjobs status --all` shows every job", given)
     hint(shown, given, odd)
-    if not shown and app.practised_note:
-        say(f"note: {app.practised_note}", given)
+    if not shown and (note := app.practice_note):
+        say(f"note: {note}", given)
     if failure is not None:
         raise failure
 

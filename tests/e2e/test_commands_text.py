@@ -95,7 +95,9 @@ def test_empty_says_what_to_do_first(person: Person, inside: Callable[..., Run])
     practice.touch()
     for words in (["status"], ["ledger"], ["show", "last"]):
         told = inside(*words, **ALONE)
-        assert "jobs made for practice are in a ledger of their own: add --profile sandbox" in told.err, words
+        assert "practice has a ledger of its own: add --profile sandbox" in told.err, words
+    for words in (["ledger", "2020-01"], ["--ledger", str(person.home / "own.sqlite3"), "status"]):
+        assert "--profile sandbox" not in inside(*words, **ALONE).err, "an empty month, and a ledger by name"
 
 
 def test_a_failed_job_is_unknown_to_the_bill_and_its_reason_is_told(
