@@ -123,13 +123,17 @@ def _usd_by_tag(value: object) -> Mapping[str, Usd]:
     return found
 
 
-def pattern(value: object) -> str:
-    """Return `value`, a regular expression as TOML holds one; TypeError or ValueError where it is none."""
+def regular_expression(text: str) -> str:
+    """Return `text`, which is a regular expression; ValueError where it is none."""
     try:
-        re.compile(_text(value))
-    except (re.error, RecursionError):
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError):
         raise ValueError from None
-    return _text(value)
+    return text
+
+
+def _pattern(value: object) -> str:
+    return regular_expression(_text(value))
 
 
 def _log_style(value: object) -> str:
@@ -153,7 +157,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "budget.monthly_usd": _USD,
     "budget.profiles": Kind(_usd_by_name, 'a table of amounts in USD, like openai = "100.00"'),
     "budget.tags": Kind(_usd_by_tag, 'a table of amounts in USD, like "team=search" = "50.00"'),
-    "reconcile.training_line_item": Kind(pattern, 'a regular expression, like "training|fine.?tuning"'),
+    "reconcile.training_line_item": Kind(_pattern, 'a regular expression, like "training|fine.?tuning"'),
     "reconcile.tolerance_usd": _USD,
     "log": Kind(_log_style, '"human" or "json"'),
 }

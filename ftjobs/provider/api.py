@@ -54,7 +54,10 @@ Raw = Callable[[openai.OpenAI], Any]
 
 @cache
 def _tls(*, trust_env: bool) -> ssl.SSLContext:
-    """Return what connections are secured with; reading the certificates takes 20 ms, so once."""
+    """Return what connections are secured with.
+
+    Reading the certificates takes 20 ms, so once a process: a change of SSL_CERT_FILE is for the next one.
+    """
     return httpx2.create_ssl_context(trust_env=trust_env)
 
 

@@ -208,7 +208,7 @@ def error_of(reply: Reply) -> tuple[str, str]:
         return fallback
     error, detail = body.get("error"), body.get("detail")
     if not isinstance(error, dict) or not error:
-        told = _detail(detail) if isinstance(detail, list | str) else error
+        told = _detail(detail) if detail and isinstance(detail, list | str) else error
         return (fallback[0], one_line(told)) if isinstance(told, str) and told else fallback
     code = next((error[k] for k in ("code", "type") if isinstance(error.get(k), str) and error[k]), fallback[0])
     message = error.get("message")

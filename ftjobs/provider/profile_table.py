@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from ftjobs.config import Kind, RawTable, pattern
+from ftjobs.config import Kind, RawTable, regular_expression
 from ftjobs.errors import ConfigError, nearest
 from ftjobs.jobs.job import API_WORDS
 from ftjobs.jobs.spec import FIELDS as JOB_FIELDS
@@ -126,6 +126,10 @@ def _names(value: object) -> set[str]:
     return set(value).union(*map(_names, value.values()))
 
 
+def _pattern(value: object) -> str:
+    return regular_expression(_text(value))
+
+
 _TEXT = Kind(_text, "a text that is not empty")
 _HEADER = Kind(_header, "a text of printable ASCII characters")
 _WHOLE = Kind(_whole, "a whole number, 1 or more")
@@ -151,7 +155,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "hyperparameters_in": _one_of("method", "top"),
     "hyperparameters": Kind(_bounds, f"a table of bounds, like batch_size = [1, 32], of {', '.join(NUMBERS)}"),
     "extra_body": Kind(_extra_body, "a table of fields that ftjobs does not send itself, as JSON has them"),
-    "suffix_pattern": Kind(pattern, "a regular expression"),
+    "suffix_pattern": Kind(_pattern, "a regular expression"),
     "byte_order_mark": _FLAG,
     "prices": _one_of("bundled", "own"),
     "billing": _one_of("trained_tokens", "manual"),

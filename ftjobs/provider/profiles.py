@@ -238,7 +238,7 @@ def _from_table(name: str, table: RawTable) -> Profile:
 def _profile(name: str, values: Mapping[str, Any]) -> Profile:
     """Return the profile of these values, which `parse_table` returned."""
     renamed = {"account": "account_name", "catalog_dates": "uses_catalog_dates"}
-    not_its_own = {"extends", "models", "prices", "billing"}  # the last two: `profiles_where`
+    not_its_own = {"extends", "models", "prices", "billing"}  # `profiles_where` tells of prices and bills
     fields = {renamed.get(key, key): value for key, value in values.items() if key not in not_its_own}
     profile = Profile(name, fields.pop("base_url", None), any_model=values.get("models") == "any", **fields)
     return replace(profile, keeps_metadata=profile.is_openai and "metadata" not in profile.lacks)

@@ -142,7 +142,7 @@ def _probed(probing: Probing) -> _Probed:
         return _Probed(Check("features", "problem", said, step))
     if not seen.differing:
         return _Probed(Check("features", "ok", f"{said} Nothing seen contradicts the profile."), seen.toml)
-    step = f"The lines below fit: the profile says otherwise of {', '.join(seen.differing)}."
+    step = f"Put the lines below into the profile, which says otherwise of {', '.join(seen.differing)}."
     return _Probed(Check("features", "note", said, step), seen.toml)
 
 

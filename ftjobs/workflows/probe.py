@@ -79,7 +79,7 @@ class _Asked:
         return None
 
     def paging(self, page: Mapping[str, Any]) -> dict[str, bool]:
-        """Return whether lists take a cursor, or ignore how many were asked for; a single job cannot tell."""
+        """Return whether lists take a cursor, or come at once; nothing where few jobs tell neither."""
         at_once, in_pages = len(page["data"]) > 1, page.get("has_more") is True
         if not at_once and not in_pages:
             self.seen.append("Whether lists come in pages is not known: there are too few jobs to tell.")
@@ -115,11 +115,12 @@ class _Asked:
 
     def _filters_metadata(self, *, has_some: bool) -> bool | None:
         body, trouble = self._get(lambda c: self._api_jobs(c).list(limit=1, metadata=_NOBODY))
-        if trouble is not None:
-            self.seen.append(f"Whether lists of jobs are filtered by metadata is not known: {trouble}.")
-            return None
         found = body.get("data") if isinstance(body, dict) else None
-        filters = isinstance(found, list) and not found
+        if not isinstance(found, list):
+            reason = trouble or "no list"
+            self.seen.append(f"Whether lists of jobs are filtered by metadata is not known: {reason}.")
+            return None
+        filters = not found
         self.seen.append(f"Lists of jobs are{'' if filters else ' not'} filtered by metadata.")
         if filters and not has_some:
             self.seen.append("The newest job shows no metadata: it is believed once a reply echoes it.")

@@ -299,6 +299,7 @@ def test_a_file_that_may_come_with_a_project_names_no_command(tmp_path: Path) ->
         ("token_command", ["az"], []),
         ("suffix_pattern", "a", "a{99999999999999999999}"),
         ("suffix_pattern", "[^.]+", "["),
+        ("suffix_pattern", " ?[a-z]+ ", ""),
         ("byte_order_mark", True, 1),
         ("billing", "manual", "monthly"),
         ("token_command", ["az", "login"], "az login"),
