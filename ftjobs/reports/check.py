@@ -127,7 +127,7 @@ def _lengths_lines(survey: Survey, width: int | None) -> Iterator[str]:
         return
     rows = [[f"{each.start:,}–{each.stop - 1:,}", f"{each.examples:,}"] for each in lengths.bins]
     columns = [Column("TOKENS AN EXAMPLE", right=True), Column("EXAMPLES", right=True)]
-    if not width:  # a pipe, or ears: nothing is drawn
+    if not width:
         yield table(columns, rows, width=width)
     else:
         head, *body = table(columns, rows).splitlines()

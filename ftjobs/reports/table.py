@@ -14,7 +14,10 @@ from rich.cells import cell_len, set_cell_size
 from ftjobs.logs import clean
 
 PLAIN: Final = 0
-"""The width of what is heard rather than seen: a record a row, its cells named, and nothing drawn."""
+"""The width of what is heard rather than seen: a record a row, its cells named.
+
+Nothing is drawn in it, nor on a pipe, whose width is None: only a true width has pictures.
+"""
 
 _GAP = "  "
 _NOTHING: Final = {"-": "none", "–": "none"}  # dashes are seldom read out

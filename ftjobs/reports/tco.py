@@ -230,7 +230,7 @@ def _picture(owned: Ownership, width: int | None) -> Iterator[str]:
     if not most:
         return
     yield ""
-    if not width:  # a pipe, or ears: nothing is drawn
+    if not width:
         yield _paid_by_month(owned, width)
         return
     columns = [
@@ -249,7 +249,7 @@ def _picture(owned: Ownership, width: int | None) -> Iterator[str]:
 
 
 def _paid_by_month(owned: Ownership, width: int | None) -> str:
-    """Return the picture's numbers, a record a month."""
+    """Return the picture's numbers, a row a month."""
     labels = [_TUNED, _BASE, *([_LONGER] if owned.has_longer_prompt else [])]
     columns = [
         Column("MONTH", right=True),

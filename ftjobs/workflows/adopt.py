@@ -63,7 +63,8 @@ def attach_named(job: Job, submission_id: str, session: Session, done: Adopted) 
     """The uncertain submission has this job: its user says so.
 
     Where several jobs trained on a submission's file and the service keeps no metadata, or where it does not even
-    tell the file, nobody else can. UsageError where the submission is not uncertain, or the job is another's.
+    tell the file, nobody else can. What it has already stays as it is. UsageError where it is not uncertain, or
+    the job is another's.
     """
     owner = session.ledger.owner_of(job.id)
     if owner == submission_id:  # the same command again, which may still have results to keep

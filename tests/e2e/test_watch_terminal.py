@@ -153,7 +153,7 @@ def seen_of(person: Person, *args: str) -> str:
     return shown.seen
 
 
-def test_plain_on_a_terminal_is_lines_alone_and_the_ledger_draws_for_a_terminal_only(
+def test_plain_on_a_terminal_is_lines_alone_and_pictures_are_for_a_terminal_only(
     person: Person, service: Service, inside: Inside, training_file: Path
 ) -> None:
     service.settings(job_seconds=2)
@@ -163,6 +163,10 @@ def test_plain_on_a_terminal_is_lines_alone_and_the_ledger_draws_for_a_terminal_
     assert " succeeded, billed $" in watched
     told = seen_of(person, "--plain", "ledger", "--month")
     assert "; status succeeded; " in told
+    for words in (["check", str(training_file), "--model", "gpt-4o-mini"], ["show", "last"], ["results", "last"]):
+        assert set("█⠒") & set(seen_of(person, *words)), words
+        piped = inside(*words)
+        assert (piped.code, set("█⠒") & set(piped.out)) == (0, set()), words
     drawn = seen_of(person, "ledger", "--month")
     assert ["█" in each for each in (watched, told, drawn)] == [False, False, True]
     assert "\x1b" not in logged + watched + told + drawn
