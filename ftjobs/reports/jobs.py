@@ -144,6 +144,8 @@ def _absent(line: Line) -> str:
     """Return why a number is missing: not yet there, or nobody knows; nothing was created, so nothing is due."""
     if line.bill_is_unknown:
         return UNKNOWN
+    if line.billed is not None:  # by hand: the tokens are in the bill of another period, or in none
+        return "-" if any(each.tokens is not None for each in line.postings if each.kind == "billed") else UNKNOWN
     return "none" if line.voided else "not yet"
 
 

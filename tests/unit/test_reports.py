@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,12 +19,12 @@ from ftjobs.ledger.month import Line, report
 from ftjobs.models.catalog import load_catalog
 from ftjobs.models.names import resolve
 from ftjobs.money import Usd, UsdPer1M
-from ftjobs.periods import Period, month, parse_period
+from ftjobs.periods import Period, month, month_of, parse_period
 from ftjobs.pricing.estimate import Estimate, choose_epochs, estimate
 from ftjobs.pricing.prices import load_prices
 from ftjobs.ranges import Range
 from ftjobs.reports.estimate import epochs_text, estimates_json, estimates_text
-from ftjobs.reports.jobs import job_json, jobs_text
+from ftjobs.reports.jobs import job_json, job_row, jobs_text
 from ftjobs.reports.month import month_json, month_text, period_text
 from ftjobs.reports.numbers import count, token_range, usd, usd_range
 from ftjobs.reports.submission import submission_json, submission_text
@@ -171,6 +171,17 @@ def test_an_ended_job_without_trained_tokens_is_unknown_and_never_free(status: s
     assert row(trail)[-3:] == ["unknown", "unknown", "-"]
     told = job_json(Line(trail))
     assert (told["trained_tokens"], told["billed_cost_usd"], told["variance_pct"]) == (None, None, None)
+
+
+def test_a_bill_by_hand_promises_no_tokens() -> None:
+    for of, told in ((submission(job("cancelled", trained_tokens=None)), "unknown"), (SUCCEEDED, "-")):
+        trail = billed(of)
+        later = NOW + timedelta(days=40)
+        by_hand = replace(
+            trail.entries[0], kind="adjustment", tokens=None, amount=Usd.parse("0.01"), occurred_at=later
+        )
+        line = Line(Trail(of, (*trail.entries, by_hand)), month_of(later))
+        assert job_row(line)[-3:] == [told, "$0.0100", "-"]
 
 
 def test_a_job_that_trained_nothing_is_billed_nothing_because_the_service_said_so() -> None:
